@@ -47,12 +47,16 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 Findings = Iterable[Finding]
 
 
-def fail(message: str, *, subject: str = "", evidence: list[str] | None = None, remedy: Remedy | None = None) -> Finding:
+def fail(
+    message: str, *, subject: str = "", evidence: list[str] | None = None, remedy: Remedy | None = None
+) -> Finding:
     """A condition that stops training, or makes it wrong."""
     return Finding(status="fail", message=message, subject=subject, evidence=evidence or [], remedy=remedy)
 
 
-def warn(message: str, *, subject: str = "", evidence: list[str] | None = None, remedy: Remedy | None = None) -> Finding:
+def warn(
+    message: str, *, subject: str = "", evidence: list[str] | None = None, remedy: Remedy | None = None
+) -> Finding:
     """A condition that slows training, or will stop it under some load."""
     return Finding(status="warn", message=message, subject=subject, evidence=evidence or [], remedy=remedy)
 
@@ -73,6 +77,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     profile: str = ""
     python: str = ""
     """The inspected interpreter."""
+    summary: dict[str, str] = {}
+    """Area to one line that says what is there."""
     findings: list[Finding] = []
 
     def count(self, status: Status) -> int:

@@ -19,7 +19,9 @@ def python(code: str, deadline: float = 20.0, **options: object) -> harness.Chil
 
 
 def test_records_are_told_from_noise() -> None:
-    child = python("print('noise'); emit({'a': 1}); sys.stdout.write('half '); emit({'b': 'x\\u2028y'}); print('\\x1enot json')")
+    child = python(
+        "print('noise'); emit({'a': 1}); sys.stdout.write('half '); emit({'b': 'x\\u2028y'}); print('\\x1enot json')"
+    )
     assert child.succeeded
     assert child.records == [{"a": 1}, {"b": "x\u2028y"}]
     assert "noise" in child.stdout

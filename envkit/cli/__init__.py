@@ -1,0 +1,65 @@
+"""The commands, one file each: arguments in, one call, one print, one exit status.
+
+A file `x.py` with an `app` is the command `envkit x`. Nothing is imported before it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from envkit.errors import InputError, closest
+
+
+class Commands(TyperGroup):
+    """The files of this folder as commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command = typer.main.get_command(importlib.import_module(f"{__name__}.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            near = closest(args[0], self.list_commands(ctx))
+            raise InputError(
+                f"no command is called {args[0]!r}" + (f", did you mean {near!r}?" if near else ""),
+                hint="`envkit --help` shows them all",
+            )
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(
+    cls=Commands,
+    name="envkit",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from envkit import __version__
+
+        typer.echo(f"envkit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def envkit(
+    version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True, callback=_version),
+) -> None:
+    """Says whether a machine can train and why not, installs a matching stack, proves it by training."""

@@ -1,0 +1,94 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from envkit.errors import InputError
+
+if TYPE_CHECKING:
+    from envkit.facts import Facts
+    from envkit.formats import Style
+    from envkit.profile import Profile
+
+PROFILE_HELP = "Profile to judge by: a name, or a file."
+PYTHON_HELP = "Python to inspect: an interpreter, an environment's folder, or a name on PATH."
+
+
+def style(*, verbose: bool = False) -> Style:
+    """Colours only on a terminal, never with NO_COLOR; the width is the terminal's, or COLUMNS."""
+    from envkit.formats import Style
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return Style(width=min(shutil.get_terminal_size((100, 24)).columns, 120), colour=colour, verbose=verbose)
+
+
+def write(text: str) -> None:
+    """A result, redacted, on stdout."""
+    from envkit.redact import redact
+
+    sys.stdout.write(redact(text))
+
+
+def split(names: Sequence[str]) -> list[str]:
+    """["a,b", "c"] -> ["a", "b", "c"]."""
+    return [part.strip() for name in names for part in name.split(",") if part.strip()]
+
+
+def one_of(option: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among the choices."""
+    if value not in choices:
+        raise InputError(f"{option}: {value!r} is not one of {', '.join(choices)}")
+
+
+def capture(python: str, *, deep: bool = False, timeout: float = 10.0, target: str = "") -> Facts:
+    """The facts of this machine and of the Python that is inspected."""
+    from envkit import interpreter
+    from envkit.capture import capture as observe
+
+    found = interpreter.find(python or None)
+    return observe(python=found, target=target, deep=deep, deadline_seconds=timeout)
+
+
+def facts_from(file: str, python: str, *, deep: bool, timeout: float) -> Facts:
+    """The facts in a file (- is stdin), or of this machine where no file is named."""
+    if not file:
+        return capture(python, deep=deep, timeout=timeout)
+    from envkit.facts import decode
+
+    if python or deep:
+        raise InputError("--facts judges a file: --python and --deep belong to the `envkit probe` that writes it")
+    try:
+        if file == "-":
+            return decode(sys.stdin.buffer.read(), "stdin")
+        with open(file, "rb") as stream:
+            return decode(stream.read(), file)
+    except OSError as error:
+        raise InputError(
+            f"{file}: {error.strerror or error}", hint="expected a file that `envkit probe` wrote"
+        ) from error
+
+
+def profile_of(name: str, facts: Facts | None = None) -> Profile:
+    """The profile asked for; else the one that envkit set the environment up with; else one that expects nothing."""
+    from envkit.profile import Profile, load
+
+    if name:
+        from envkit.checks import discover
+
+        return load(name, checks={c.id: c.thresholds.keys() for c in discover().values()})
+    python = facts.python.facts if facts else None
+    if python:
+        from envkit.setup import state
+
+        made = state.read(python.prefix)
+        if made:
+            try:
+                return load(made.profile)
+            except InputError:  # the profile's file has gone since: judge without
+                pass
+    return Profile()

@@ -1,0 +1,53 @@
+"""`envkit doctor`: can this machine train, and why not."""
+
+from __future__ import annotations
+
+import typer
+
+from envkit.cli import _common
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor(
+    profile: str = typer.Option("", "--profile", "-p", help=_common.PROFILE_HELP),
+    python: str = typer.Option("", "--python", help=_common.PYTHON_HELP),
+    facts: str = typer.Option(
+        "", "--facts", help="Judge this file of `envkit probe` instead of the machine; - is stdin."
+    ),
+    deep: bool = typer.Option(False, "--deep", help="Also import each framework and ask it what it sees."),
+    select: list[str] = typer.Option(
+        [], "--select", help="Only these checks or areas (repeat, or separate by commas)."
+    ),
+    ignore: list[str] = typer.Option([], "--ignore", help="Not these checks or areas."),
+    fail_on: str = typer.Option("fail", "--fail-on", help="Exit 1 at: fail, warn, never."),
+    format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Show every check."),
+    timeout: float = typer.Option(
+        10.0, "--timeout", min=0.1, help="Seconds that a driver or a disk may take to answer."
+    ),
+) -> None:
+    """Say whether this machine can train, and why not. Changes nothing.
+
+    Exit status: 0 healthy, 1 a problem, 2 wrong usage, 3 could not tell.
+    """
+    from envkit import knowledge
+    from envkit.checks import discover
+    from envkit.doctor import examine, exit_status
+    from envkit.formats import find
+
+    _common.one_of("--fail-on", fail_on, ("fail", "warn", "never"))
+    form = find(format_)
+    observed = _common.facts_from(facts, python, deep=deep, timeout=timeout)
+    expected = _common.profile_of(profile, observed)
+    report = examine(
+        observed,
+        expected,
+        knowledge.load(),
+        discover(),
+        select=_common.split(select),
+        ignore=_common.split(ignore),
+    )
+    _common.write(form.render(report, _common.style(verbose=verbose)))
+    raise typer.Exit(exit_status(report, fail_on))

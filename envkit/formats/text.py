@@ -1,0 +1,131 @@
+"""The report for a terminal: the verdict first, then one line for each healthy area, and the problems in full."""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from typing import Literal
+
+from envkit.checks import AREAS
+from envkit.findings import Finding, Remedy, Report, Status
+from envkit.formats import Style
+
+_MARKS: dict[Status, tuple[str, str]] = {  # mark and SGR colour
+    "fail": ("✗", "31"),
+    "crash": ("!", "35"),
+    "warn": ("▲", "33"),
+    "unknown": ("?", "36"),
+    "pass": ("✓", "32"),
+    "skip": ("-", "2"),
+}
+_TONES = {"plain": "", "bold": "1", "dim": "2"}
+_VERDICT_MARK: dict[str, Status] = {"healthy": "pass", "degraded": "warn", "unhealthy": "fail", "unknown": "unknown"}
+_PROBLEMS: tuple[Status, ...] = ("fail", "crash", "warn", "unknown")
+
+
+def render(report: Report, style: Style) -> str:
+    """The report as text of at most `style.width` columns (words and commands to copy are never broken)."""
+    lines = [*_lines(report.headline, style, mark=_VERDICT_MARK[report.status], tone="bold"), ""]
+    consequences: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.caused_by:
+            consequences.setdefault(finding.caused_by, []).append(finding)
+    for area in AREAS:
+        lines += _area(area, report, consequences, style)
+    return "\n".join([*lines, "", *_tally(report, style)]) + "\n"
+
+
+def _area(area: str, report: Report, consequences: dict[str, list[Finding]], style: Style) -> list[str]:
+    here = [f for f in report.findings if f.area == area]
+    if not here:
+        return []
+    problems = [f for f in here if f.status in _PROBLEMS and not f.caused_by]
+    worst: Status = problems[0].status if problems else "pass" if any(f.status == "pass" for f in here) else "skip"
+    title = {"python": "Python"}.get(area, area)
+    lines = _lines(f"{title:<14}{report.summary.get(area, '')}".rstrip(), style, mark=worst, hanging=14)
+    explained: set[str] = set()
+    for finding in problems:
+        lines += _problem(finding, style)
+        if finding.check not in explained:  # a cause with several subjects has its consequences once
+            explained.add(finding.check)
+            lines += _consequences(finding, consequences, style, {finding.check})
+    if style.verbose:
+        for f in here:
+            if f.status in {"pass", "skip"}:
+                text = f"{f.check:<38}{f.message if f.status == 'skip' else ''}".rstrip()
+                lines += _lines(text, style, indent=4, mark=f.status, hanging=38)
+    return lines
+
+
+def _problem(finding: Finding, style: Style) -> list[str]:
+    lines = _lines(_said(finding), style, indent=4, mark=finding.status, label=finding.check)
+    for fact in finding.evidence:
+        lines += _lines(f"· {fact}", style, indent=6, hanging=2, tone="dim")
+    return lines + (_remedy(finding.remedy, style) if finding.remedy else [])
+
+
+def _remedy(remedy: Remedy, style: Style) -> list[str]:
+    who = {"admin": " (needs an administrator)", "vendor": " (for the vendor of the machine)", "user": ""}[remedy.who]
+    lines = _lines(f"→ {remedy.text}{who}", style, indent=6, hanging=2)
+    lines += [" " * 10 + _painted(shlex.join(command), "1", style) for command in remedy.commands]
+    return [*lines, " " * 10 + remedy.url] if remedy.url else lines
+
+
+def _consequences(cause: Finding, consequences: dict[str, list[Finding]], style: Style, above: set[str]) -> list[str]:
+    """What follows from a cause, a line each."""
+    lines: list[str] = []
+    for f in consequences.get(cause.check, []):
+        lines += _lines(f"so {_said(f)}", style, indent=6, hanging=3, label=f.check)
+        if f.check not in above:
+            above.add(f.check)
+            lines += _consequences(f, consequences, style, above)
+    return lines
+
+
+def _said(finding: Finding) -> str:
+    about = f"{finding.subject}: " if finding.subject and finding.subject not in finding.message else ""
+    return about + finding.message
+
+
+def _tally(report: Report, style: Style) -> list[str]:
+    words: dict[Status, str] = {"fail": "failed", "warn": "warned", "unknown": "unknown", "crash": "crashed"}
+    parts = [f"{report.count('pass')} checks passed"]
+    parts += [f"{report.count(status)} {word}" for status, word in words.items() if report.count(status)]
+    parts.append(f"{report.count('skip')} not applicable or not asked")
+    more = "" if style.verbose else " (-v shows them)"
+    return _lines(", ".join(parts) + more, style, tone="dim")
+
+
+def _lines(
+    text: str,
+    style: Style,
+    *,
+    indent: int = 0,
+    hanging: int = 0,
+    mark: Status | None = None,
+    label: str = "",
+    tone: Literal["plain", "bold", "dim"] = "plain",
+) -> list[str]:
+    """Wrap to the width, then paint: escape codes take no columns, so they come last."""
+    margin = " " * indent + ("  " if mark else "")
+    tag = f"[{label}]" if label else ""
+    wrapped = textwrap.wrap(
+        f"{text} {tag}".rstrip(),
+        max(style.width, 40),
+        initial_indent=margin,
+        subsequent_indent=margin + " " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    painted = [_painted(line, _TONES[tone], style) for line in wrapped]
+    if tag and style.colour:
+        painted[-1] = painted[-1].replace(tag, _painted(tag, "2", style))
+    if mark:
+        sign, colour = _MARKS[mark]
+        painted[0] = painted[0].replace(margin, " " * indent + _painted(sign, colour, style) + " ", 1)
+    return painted
+
+
+def _painted(text: str, code: str, style: Style) -> str:
+    body = text.lstrip(" ")
+    return text[: len(text) - len(body)] + f"\x1b[{code}m{body}\x1b[0m" if style.colour and code else text

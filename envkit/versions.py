@@ -1,0 +1,158 @@
+"""Versions, specifiers and requirements, without the start-up cost of `packaging` where they are plain.
+
+What is not plain (pre-releases, URLs, nested markers) is left to `packaging`, so the answers are the same.
+Sources: PEP 440 (versions), PEP 508 (requirements and markers), PEP 503 (names).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_PLAIN = re.compile(r"v?(\d+(?:\.\d+)*)(?:\+[a-z0-9.]+)?", re.IGNORECASE)
+_CLAUSE = re.compile(r"\s*(~=|==|!=|<=|>=|<|>)\s*(\d+(?:\.\d+)*)(\.\*)?\s*")
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^;()@]*)\)?\s*(?:;\s*(.*))?")
+_ATOM = re.compile(r"""\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*["']([^"']*)["']\s*""")
+
+
+def release(version: str) -> tuple[int, ...] | None:
+    """ "550.54.15" -> (550, 54, 15), "2.10.0+cu128" -> (2, 10); None for what is no plain release (rc, dev, text).
+
+    Trailing zeros are dropped, so that 2.10 equals 2.10.0.
+    """
+    match = _PLAIN.fullmatch(version.strip())
+    if not match:
+        return None
+    parts = [int(part) for part in match[1].split(".")]
+    while len(parts) > 1 and parts[-1] == 0:
+        parts.pop()
+    return tuple(parts)
+
+
+def minor(version: str) -> str:
+    """ "2.10.0+cu128" -> "2.10"; the text itself where it does not begin with two numbers."""
+    match = re.match(r"\d+\.\d+", version)
+    return match[0] if match else version
+
+
+def local(version: str) -> str:
+    """ "2.10.0+cu128" -> "cu128"; "" without a local version."""
+    return version.partition("+")[2]
+
+
+def satisfies(version: str, specifiers: str) -> bool | None:
+    """Whether a version meets specifiers like ">=525.60.13,<600"; None where either cannot be read."""
+    have = release(version)
+    clauses = [_CLAUSE.fullmatch(clause) for clause in specifiers.split(",") if clause.strip()]
+    if have is None or not all(clauses):
+        return _satisfies_by_packaging(version, specifiers)
+    return all(_holds(have, clause[1], clause[2], wildcard=bool(clause[3])) for clause in clauses if clause)
+
+
+def _holds(have: tuple[int, ...], operator: str, text: str, *, wildcard: bool) -> bool:
+    want = release(text) or ()
+    if wildcard or operator == "~=":
+        prefix = tuple(int(part) for part in text.split("."))
+        at_least = have >= want
+        if operator == "~=":
+            prefix = prefix[:-1]
+        padded = have + (0,) * (len(prefix) - len(have))
+        same = padded[: len(prefix)] == prefix
+        return same and at_least if operator == "~=" else same is (operator == "==")
+    return {
+        "==": have == want,
+        "!=": have != want,
+        "<=": have <= want,
+        ">=": have >= want,
+        "<": have < want,
+        ">": have > want,
+    }[operator]
+
+
+def _satisfies_by_packaging(version: str, specifiers: str) -> bool | None:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415 - 20 ms, seldom needed
+    from packaging.version import InvalidVersion, Version  # noqa: PLC0415
+
+    try:
+        return SpecifierSet(specifiers).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return None
+
+
+class Requirement(NamedTuple):
+    """One PEP 508 requirement: "torch[opt]==2.10.0; python_version < '3.14'"."""
+
+    name: str
+    """Normalised."""
+    extras: tuple[str, ...]
+    specifiers: str
+    marker: str
+
+    def __str__(self) -> str:
+        extras = f"[{','.join(self.extras)}]" if self.extras else ""
+        return f"{self.name}{extras}{self.specifiers}"
+
+
+def normalise(name: str) -> str:
+    """ "Typing_Extensions" -> "typing-extensions" (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def parse_requirement(text: str) -> Requirement | None:
+    """A requirement from its line; None for one that names a URL or cannot be read."""
+    match = _REQUIREMENT.fullmatch(text)
+    if not match:
+        return None
+    name, extras, specifiers, marker = match.groups()
+    return Requirement(
+        name=normalise(name),
+        extras=tuple(sorted(part.strip() for part in (extras or "").split(",") if part.strip())),
+        specifiers=specifiers.replace(" ", ""),
+        marker=(marker or "").strip(),
+    )
+
+
+def marker_holds(marker: str, environment: Mapping[str, str]) -> bool | None:
+    """Whether a marker is true in an environment of PEP 508 variables; None where it cannot be read.
+
+    `environment` should hold "extra": "", then requirements of extras are not wanted.
+    """
+    if not marker:
+        return True
+    if "(" not in marker:
+        atoms = [
+            [_ATOM.fullmatch(atom) for atom in re.split(r"\s+and\s+", part)] for part in re.split(r"\s+or\s+", marker)
+        ]
+        truths = [[_atom_holds(atom, environment) for atom in part] for part in atoms]
+        if all(truth is not None for part in truths for truth in part):
+            return any(all(part) for part in truths)
+    return _marker_by_packaging(marker, environment)
+
+
+def _atom_holds(atom: re.Match[str] | None, environment: Mapping[str, str]) -> bool | None:
+    """One comparison; None: not one of the plain ones."""
+    if atom is None or atom[1] not in environment:
+        return None
+    name, operator, value = atom.groups()
+    if name in {"python_version", "python_full_version"}:
+        return satisfies(environment[name], operator + value)
+    if name == "platform_release" or operator not in {"==", "!="}:
+        return None
+    if name == "extra":
+        value = normalise(value)
+    return (environment[name] == value) is (operator == "==")
+
+
+def _marker_by_packaging(marker: str, environment: Mapping[str, str]) -> bool | None:
+    from packaging.markers import (  # noqa: PLC0415 - 20 ms, seldom needed
+        InvalidMarker,
+        Marker,
+        UndefinedComparison,
+        UndefinedEnvironmentName,
+    )
+
+    try:
+        return Marker(marker).evaluate(dict(environment))
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
+        return None

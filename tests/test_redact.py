@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from envkit.redact import redact
+
+
+def test_home_host_and_credentials_go_and_the_rest_stays() -> None:
+    text = 'in /home/ada/.venv and "/home/ada", not /home/adam; gpu-box-17 ok; https://ada:s3cret@mirror.example/simple'
+    assert redact(text, home="/home/ada", host="gpu-box-17") == (
+        'in ~/.venv and "~", not /home/adam; <host> ok; https://***@mirror.example/simple'
+    )
+
+
+def test_a_host_named_by_a_common_word_does_not_eat_the_report() -> None:
+    assert redact("the gpu is a gpu", home="/", host="gpu") == "the gpu is a gpu"
