@@ -1,6 +1,7 @@
-# A training image from a profile: docker build --build-arg PROFILE=cuda12 -t train .
+# A training image from a profile:  docker build --build-arg PROFILE=cpu -t train .
 #
-# BASE_IMAGE needs a Python >= 3.10 with pip and venv. A GPU is not needed to build.
+# BASE_IMAGE needs Python >= 3.10 with pip and venv. A builder has no GPU: for a profile that wants one, leave the
+# judging to the running container:  --build-arg PROFILE=cuda12 --build-arg OPTIONS="--no-doctor --no-smoke"
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS envkit
@@ -8,17 +9,17 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY profiles ./profiles
 COPY envkit ./envkit
-RUN python -m venv /opt/envkit && /opt/envkit/bin/pip install --no-cache-dir .
+RUN python3 -m venv /opt/envkit && /opt/envkit/bin/pip install --no-cache-dir .
 
 FROM ${BASE_IMAGE}
 ARG PROFILE=cpu
-ENV PATH=/opt/train/bin:/opt/envkit/bin:$PATH \
-    VIRTUAL_ENV=/opt/train
-RUN useradd --create-home --uid 1000 train \
-    && install -d -o train -g train /opt/train-parent
+ARG OPTIONS=""
+RUN useradd --create-home --uid 1000 train
 COPY --from=envkit /opt/envkit /opt/envkit
 USER train
 WORKDIR /home/train
-RUN envkit setup --profile "${PROFILE}" --venv /opt/train-parent/train
+ENV VIRTUAL_ENV=/home/train/venv
+ENV PATH=${VIRTUAL_ENV}/bin:${PATH}:/opt/envkit/bin
+RUN UV_NO_CACHE=1 envkit setup --profile "${PROFILE}" --venv "${VIRTUAL_ENV}" ${OPTIONS}
 HEALTHCHECK --interval=60s --timeout=30s --start-period=30s CMD ["envkit", "doctor"]
 CMD ["envkit", "doctor"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Literal
 
-from envkit.checks import Area, Check
+from envkit.checks import Check
 from envkit.errors import InputError, closest
 from envkit.facts import SECTIONS, Facts, Section
-from envkit.findings import Finding, Report, Status, Verdict
+from envkit.findings import Area, Finding, Report, Status, Verdict
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
 from envkit.summary import summarise

@@ -12,6 +12,8 @@ SCHEMA = "envkit.report/1"
 Status = Literal["pass", "warn", "fail", "skip", "unknown", "crash"]
 Who = Literal["user", "admin", "vendor"]
 Verdict = Literal["healthy", "degraded", "unhealthy", "unknown"]
+Area = Literal["machine", "accelerators", "container", "python", "frameworks", "profile"]
+AREAS: tuple[Area, ...] = ("machine", "accelerators", "container", "python", "frameworks", "profile")
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True):

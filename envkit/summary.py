@@ -52,7 +52,7 @@ def _accelerators(facts: Facts) -> str:
     if facts.amd.facts and facts.amd.facts.gpus:
         parts.append(_grouped([gpu.name or gpu.gfx or "AMD GPU" for gpu in facts.amd.facts.gpus]))
     if facts.tpu.facts and facts.tpu.facts.pci_devices:
-        parts.append(f"{len(facts.tpu.facts.pci_devices)} x TPU {facts.tpu.facts.generation or ''}".strip())
+        parts.append(_grouped(["Google TPU"] * len(facts.tpu.facts.pci_devices)))
     if facts.apple.facts:
         parts.append(facts.apple.facts.chip or "Apple silicon")
     if parts:

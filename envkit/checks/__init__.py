@@ -13,12 +13,9 @@ import inspect
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
-from envkit.findings import Findings
-
-Area = Literal["machine", "accelerators", "container", "python", "frameworks", "profile"]
-AREAS: tuple[Area, ...] = ("machine", "accelerators", "container", "python", "frameworks", "profile")
+from envkit.findings import AREAS, Area, Findings
 
 CheckFunction = TypeVar("CheckFunction", bound=Callable[..., Findings])
 

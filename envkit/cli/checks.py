@@ -10,7 +10,8 @@ app = typer.Typer(help="What the doctor looks for.", no_args_is_help=True)
 @app.command("list")
 def list_() -> None:
     """Every check: its id, area and what it finds."""
-    from envkit.checks import AREAS, discover
+    from envkit.checks import discover
+    from envkit.findings import AREAS
 
     checks = discover()
     width = max(len(c) for c in checks)

@@ -23,6 +23,8 @@ class PciDevice(msgspec.Struct, frozen=True, kw_only=True):
     vendor_id: str
     """"10de"."""
     device_id: str
+    subsystem_id: str | None = None
+    """"004e": tells TPU v2 from v3, which share a device id."""
     class_id: str | None = None
     """"030200": display (03), 3D controller (02), interface 00."""
     kernel_driver: str | None = None
@@ -125,8 +127,6 @@ class Tpu(msgspec.Struct, frozen=True, kw_only=True):
     """Google TPU chips attached to this machine."""
 
     pci_devices: list[PciDevice] | None = None
-    generation: str | None = None
-    """"v5e", "v6e", ... by PCI device id."""
     device_nodes: list[DeviceNode] = []
     """/dev/accel* and /dev/vfio/N."""
     environment: dict[str, str] = {}

@@ -70,6 +70,8 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
     """Python.h is there."""
     started_with_noise: str | None = None
     """What the interpreter printed before it was asked anything."""
+    found_by: str | None = None
+    """How envkit came to this interpreter: "--python", "$VIRTUAL_ENV", "./.venv", "python3 on PATH"."""
 
 
 class Torch(msgspec.Struct, frozen=True, kw_only=True):

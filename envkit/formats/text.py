@@ -6,8 +6,7 @@ import shlex
 import textwrap
 from typing import Literal
 
-from envkit.checks import AREAS
-from envkit.findings import Finding, Remedy, Report, Status
+from envkit.findings import AREAS, Finding, Remedy, Report, Status
 from envkit.formats import Style
 
 _MARKS: dict[Status, tuple[str, str]] = {  # mark and SGR colour

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -36,10 +37,7 @@ def read_line(root: str, path: str) -> str | None:
 
 def read_int(root: str, path: str) -> int | None:
     """The decimal number a file holds."""
-    try:
-        return int(read_line(root, path) or "")
-    except ValueError:
-        return None
+    return number(read_line(root, path))
 
 
 def list_dir(root: str, path: str) -> list[str] | None:
@@ -115,6 +113,11 @@ def locate(root: str, path: str) -> Path:
         real = top if target.startswith("/") else real
         waiting += target.split("/")[::-1]
     return real
+
+
+def number(text: str | None) -> int | None:
+    """The decimal number that a text is, up to 20 digits; None when it is none."""
+    return int(text) if text and re.fullmatch(r"-?[0-9]{1,20}", text.strip()) else None
 
 
 def printable(text: str) -> str:

@@ -1,0 +1,72 @@
+"""`envkit profiles`: what a machine can be set up for and judged by."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(help="Profiles: what a machine and its environment should be.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """Every profile that a name finds: its accelerator, what it is for, where it was found."""
+    from envkit.errors import InputError
+    from envkit.profile import available, load_file
+
+    rows = []
+    for found in available():
+        try:
+            profile = load_file(found.path)
+            accelerator = profile.requires.accelerator
+            what = profile.description.split("\n", 1)[0]
+        except InputError:
+            accelerator, what = "?", f"is not valid: see `envkit profiles validate {found.name}`"
+        rows.append((found.name, accelerator, what, found.place))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else [0, 0, 0]
+    for row in rows:
+        typer.echo("  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[3]]))
+
+
+@app.command()
+def show(
+    name: str = typer.Argument(..., help="A profile's name, or a file."),
+    format_: str = typer.Option("yaml", "--format", "-f", help="yaml or json."),
+) -> None:
+    """A profile with everything it extends merged in."""
+    from envkit.cli import _common
+    from envkit.profile import load
+
+    _common.one_of("--format", format_, ("yaml", "json"))
+    profile = load(name)
+    if format_ == "json":
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(profile), indent=2).decode())
+        return
+    from envkit.profile.write import as_yaml
+
+    typer.echo(as_yaml(profile), nl=False)
+
+
+@app.command()
+def validate(
+    files: list[str] = typer.Argument(..., metavar="FILE...", help="Files, or names of profiles."),
+) -> None:
+    """Say everything that is wrong in profiles, each with file, line, key and what was expected."""
+    from envkit.checks import discover
+    from envkit.errors import InputError
+    from envkit.profile import Problem, ProfileErrors, load
+
+    checks = {check.id: check.thresholds.keys() for check in discover().values()}
+    problems = []
+    for file in files:
+        try:
+            profile = load(file, checks=checks)
+        except ProfileErrors as error:
+            problems += error.problems
+        except InputError as error:
+            problems.append(Problem(file="", line=0, key="", message=error.message))
+        else:
+            typer.echo(f"{profile.path}: ok")
+    if problems:
+        raise ProfileErrors(dict.fromkeys(problems))
