@@ -19,6 +19,8 @@ import sys
 if sys.version_info < {floor!r}:
     sys.stdout.write('\\x1e{{"error": "unsupported-python", "version": "%d.%d.%d"}}\\n' % sys.version_info[:3])
     sys.exit(0)
+if sys.path[:1] == [""]:
+    del sys.path[0]  # `python -` puts the working directory first: nothing of ours is imported from there
 SOURCES = {sources}
 exec(compile(SOURCES["frame"], "<envkit/target/frame.py>", "exec"))
 run(SOURCES, {wanted})
@@ -35,7 +37,7 @@ def program(wanted: Sequence[str]) -> bytes:
 
     Records: {"section", "outcome", "why", "seconds", "facts"}, or one {"error": "unsupported-python", "version"}.
     """
-    import json  # noqa: PLC0415 - its ASCII strings and lists are valid Python, 2.7 included
+    import json  # its ASCII strings and lists are valid Python, 2.7 included
 
     folder = Path(__file__).parent
     sources = {name: (folder / f"{name}.py").read_text("utf-8") for name in modules()}

@@ -1,0 +1,73 @@
+"""Importing a framework and saying what came of it: for the sections NAME_deep."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from operator import attrgetter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+LIBRARIES = (
+    "libcuda.", "libcudart", "libcudnn", "libcublas", "libnccl", "libnvrtc", "libamdhip64", "libtpu",
+    "libgomp", "libiomp", "libomp", "libstdc++",
+)  # fmt: skip
+
+
+def examine(module: str, look: Callable[[Any], dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Import a framework, tell that it worked, then tell what `look` finds: a crash there must not hide the import."""
+    started = time.perf_counter()
+    try:
+        framework = importlib.import_module(module)
+    except BaseException as error:  # noqa: BLE001 - a framework may even call sys.exit
+        yield {"imported": False, "error": last_line(error), "libraries": mapped()}
+        return
+    facts = {
+        "imported": True,
+        "version": str(getattr(framework, "__version__", "")) or None,
+        "import_seconds": round(time.perf_counter() - started, 3),
+        "libraries": mapped(),
+    }
+    yield facts
+    try:
+        facts.update(look(framework))
+    except Exception as error:  # noqa: BLE001 - its text is the answer
+        facts["error"] = last_line(error)
+    yield {**facts, "libraries": mapped()}
+
+
+def asked(framework: Any, function: str, *arguments: object) -> Any:
+    """What a framework's function ("cuda.is_available") answers; None where it raises or is not there."""
+    try:
+        return attrgetter(function)(framework)(*arguments)
+    except Exception:  # noqa: BLE001 - not answered is unknown, whatever the reason
+        return None
+
+
+def last_line(error: BaseException) -> str:
+    """The last line of its traceback that names an error.
+
+    TensorFlow puts a whole traceback and an advice into the text of an ImportError, NumPy an advice that ends in a
+    blank: the cause is what tells.
+    """
+    import traceback  # here, for it is slow and seldom needed
+
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = "".join(traceback.format_exception_only(type(error), error))
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    named = [line for line in lines if line.partition(": ")[0].endswith(("Error", "Exception")) and ": " in line]
+    return (named or lines)[-1]
+
+
+def mapped() -> list[str]:
+    """Paths of the accelerator, OpenMP and C++ libraries in this process; [] where /proc does not tell."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+            paths = {line.split(maxsplit=5)[-1].strip() for line in file if "/lib" in line}
+    except OSError:
+        return []
+    return sorted(path for path in paths if path.rpartition("/")[2].startswith(LIBRARIES))

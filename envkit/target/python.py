@@ -1,0 +1,120 @@
+"""The inspected interpreter: what it is, what is installed in it, what of the environment bends it."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import distributions, records
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Any
+
+SHADOWABLE = ("torch", "tensorflow", "jax", "numpy", "keras")
+ENVIRONMENT = (
+    "PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "LD_PRELOAD", "VIRTUAL_ENV",
+    "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_HOME", "CUDA_PATH",
+    "CUDA_LAUNCH_BLOCKING", "CUDA_CACHE_DISABLE", "CUDA_CACHE_PATH", "CUDA_INJECTION64_PATH",
+    "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+    "HSA_OVERRIDE_GFX_VERSION", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "KMP_AFFINITY", "TF_ENABLE_ONEDNN_OPTS",
+    "TF_FORCE_GPU_ALLOW_GROWTH", "TF_XLA_FLAGS", "XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE",
+    "XLA_PYTHON_CLIENT_MEM_FRACTION", "JAX_PLATFORMS", "KERAS_BACKEND", "PYTORCH_CUDA_ALLOC_CONF",
+    "PYTORCH_NVML_BASED_CUDA_CHECK", "TORCH_CUDA_ARCH_LIST", "NCCL_DEBUG", "NCCL_P2P_DISABLE", "NCCL_IB_DISABLE",
+    "NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME",
+)  # fmt: skip
+
+
+def observe() -> dict[str, Any]:
+    """The facts of the section `python`."""
+    site = sys.modules.get("site")  # not there under -S
+    user_site = getattr(site, "USER_SITE", None) if getattr(site, "ENABLE_USER_SITE", False) else None
+    site_packages = [p for p in sys.path if os.path.basename(p) in {"site-packages", "dist-packages"}]
+    installed = [(metadata, distributions.read(where, metadata)) for _, where, metadata in distributions.listing()]
+    collisions = records.examine(installed)
+    packages = [package for _, package in installed]
+    virtual = sys.prefix != sys.base_prefix
+    return {
+        "executable": sys.executable,
+        "version": ".".join(map(str, sys.version_info[:3])),
+        "implementation": sys.implementation.name,
+        "bits": 64 if sys.maxsize > 2**32 else 32,
+        "free_threaded": "t" in getattr(sys, "abiflags", ""),
+        "debug": hasattr(sys, "gettotalrefcount"),
+        "prefix": sys.prefix,
+        "base_prefix": sys.base_prefix,
+        "virtual_environment": virtual,
+        "conda": os.path.isdir(f"{sys.prefix}/conda-meta"),
+        "externally_managed": not virtual and os.path.exists(f"{os.path.dirname(os.__file__)}/EXTERNALLY-MANAGED"),
+        "user_site_enabled": user_site is not None,
+        "user_site_packages": sorted(_only_in(user_site, packages)),
+        "site_packages": site_packages,
+        "site_packages_writable": _writable(site_packages, user_site),
+        "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+        "packages": packages,
+        "duplicates": _duplicates(packages),
+        "collisions": collisions,
+        "shadowed": _shadowed({package["location"] for package in packages}),
+        "compiler": _compiler(),
+        "headers": _headers(),
+    }
+
+
+def _only_in(location: str | None, packages: Iterable[dict[str, Any]]) -> set[str]:
+    here = {package["name"] for package in packages if package["location"] == location}
+    return here - {package["name"] for package in packages if package["location"] != location}
+
+
+def _writable(site_packages: Sequence[str], user_site: str | None) -> bool | None:
+    """Whether an installer could write into the interpreter's own site-packages."""
+    own = [p for p in site_packages if p != user_site and p.startswith(sys.prefix)]
+    return os.access(own[0], os.W_OK) if own else None
+
+
+def _duplicates(packages: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+    versions: dict[tuple[str, str], list[str]] = {}
+    for package in packages:
+        versions.setdefault((package["location"], package["name"]), []).append(package["version"] or "?")
+    return {name: found for (_, name), found in versions.items() if len(found) > 1}
+
+
+def _shadowed(locations: set[str]) -> dict[str, str]:
+    """Frameworks that a file in the working directory or on PYTHONPATH hides.
+
+    A folder that also holds installed distributions (`pip install --target`) hides nothing: it provides.
+    """
+    try:
+        entries = [os.getcwd()]
+    except OSError:  # the working directory was removed
+        entries = []
+    entries += [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    found: dict[str, str] = {}
+    for entry in map(os.path.abspath, entries):
+        if entry in locations or os.path.basename(entry) in {"site-packages", "dist-packages"}:
+            continue
+        for name in SHADOWABLE:
+            for path in (f"{entry}/{name}/__init__.py", f"{entry}/{name}.py"):
+                if name not in found and os.path.exists(path):
+                    found[name] = path
+    return found
+
+
+def _compiler() -> str | None:
+    """The C compiler that torch.compile would use."""
+    for command in (os.environ.get("CC", "").partition(" ")[0], "cc", "gcc", "clang"):
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if command else ():
+            path = os.path.join(folder, command)
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return None
+
+
+def _headers() -> bool:
+    """Python.h is there; sysconfig, which is slow, is asked only when it is not in the usual place."""
+    usual = f"{sys.base_prefix}/include/python{sys.version_info[0]}.{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+    if os.path.exists(f"{usual}/Python.h"):
+        return True
+    import sysconfig
+
+    return os.path.exists(f"{sysconfig.get_path('include')}/Python.h")
