@@ -1,0 +1,132 @@
+"""What setup is going to do, said before it is done: pure, printed by --dry-run, run by apply, nothing in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from envkit.profile import Profile
+from envkit.setup.resolve import Package, Resolved
+from envkit.setup.sources import Sources, describe
+
+PLAN_SCHEMA = "envkit.plan/1"
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that apply does."""
+
+    title: str
+    kind: Literal["run", "judge", "prove", "place"]
+    argv: list[str]
+    """What runs; for judge and prove the command that does the same by hand."""
+    environment: list[str] = []
+    """Names of the variables that the sources add for uv: their values may be secret."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole setup."""
+
+    schema: str = PLAN_SCHEMA
+    profile: str
+    target: str
+    building: str
+    """The folder beside the target in which the environment is built."""
+    replaces: bool
+    """There is an environment at the target; it is kept as `<target>.previous`."""
+    python: str
+    python_version: str
+    packages: list[Package]
+    download_bytes: int
+    """At most: what uv's cache has is not fetched again."""
+    disk_bytes: int
+    lock: str
+    torch_index: str = ""
+    sources: list[str]
+    steps: list[Step]
+    notes: list[str] = []
+
+
+def make_plan(
+    profile: Profile,
+    *,
+    uv: str,
+    python: str,
+    python_version: str,
+    target: Path,
+    resolved: Resolved,
+    sources: Sources,
+    replaces: bool = False,
+    prove: bool = True,
+) -> Plan:
+    """The steps from a resolution to an environment in its place.
+
+    Args:
+        profile: what is installed.
+        uv: absolute path of uv.
+        python: absolute path of the interpreter to build on.
+        python_version: its version.
+        target: absolute path of the environment.
+        resolved: every package and version.
+        sources: where packages come from.
+        replaces: there is an environment at the target already.
+        prove: end with training (smoke).
+    """
+    building = building_folder(target)
+    inside = str(building / "bin/python")
+    names = sorted(sources.environment)
+    prompt = target.parent.name if target.name.startswith(".") else target.name
+    create = [uv, "venv", "--quiet", "--allow-existing", "--relocatable", "--no-project"]
+    create += ["--prompt", prompt or "envkit", "--python", python, str(building)]
+    # --no-deps: the lock is complete. An absolute path: uv takes a bare word for a version.
+    install = [uv, "pip", "install", "--quiet", "--no-deps", *sources.flags, "--python", inside, "-r", resolved.lock]
+    options = ["--profile", profile.path or profile.name, "--python", inside]
+    steps = [
+        Step(title=f"Creating the environment on Python {python_version}", kind="run", argv=create, environment=names),
+        Step(title=f"Installing {_count(resolved.packages)}", kind="run", argv=install, environment=names),
+        Step(title="Judging it", kind="judge", argv=["envkit", "doctor", *options]),
+        *([Step(title="Proving it by training", kind="prove", argv=["envkit", "smoke", *options])] if prove else []),
+        Step(title=f"Putting it in place as {target}", kind="place", argv=[]),
+    ]
+    return Plan(
+        profile=profile.name,
+        target=str(target),
+        building=str(building),
+        replaces=replaces,
+        python=python,
+        python_version=python_version,
+        packages=resolved.packages,
+        download_bytes=sum(package.size_bytes or 0 for package in resolved.packages if package.remote),
+        disk_bytes=profile.requires.disk,
+        lock=resolved.lock,
+        torch_index=resolved.torch_index,
+        sources=describe(sources),
+        steps=steps,
+        notes=list(_notes(target, resolved, replaces=replaces)),
+    )
+
+
+def building_folder(target: Path) -> Path:
+    """Where an environment is built: beside its target, so that putting it in place is one rename."""
+    return target.with_name(f"{target.name}.envkit-new")
+
+
+def previous_folder(target: Path) -> Path:
+    """Where the environment that was replaced is kept."""
+    return target.with_name(f"{target.name}.previous")
+
+
+def _notes(target: Path, resolved: Resolved, *, replaces: bool) -> list[str]:
+    notes = []
+    if replaces:
+        notes.append(f"the environment at {target} is kept as {previous_folder(target)}")
+    if resolved.torch_index:
+        notes.append(f"PyTorch comes from its own index for {resolved.torch_index}")
+    if resolved.age_seconds:
+        notes.append(f"resolved {resolved.age_seconds / 60:.0f} min ago; remove {resolved.lock} to resolve again")
+    return notes
+
+
+def _count(packages: list[Package]) -> str:
+    return f"{len(packages)} package{'' if len(packages) == 1 else 's'}"

@@ -1,0 +1,102 @@
+"""What envkit remembers of an environment that it built, in the environment itself."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:  # doctor reads this file too, and needs no plan
+    from envkit.profile import Profile
+    from envkit.setup.plan import Plan
+
+STATE_SCHEMA = "envkit.environment/1"
+STATE_FILE = "envkit.json"
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """An environment as it was when it was put in place."""
+
+    schema: str = STATE_SCHEMA
+    profile: str
+    """Its name."""
+    profile_path: str = ""
+    """The file it was read from."""
+    digest: str
+    """Of the profile's packages, torch_backend and requires.python."""
+    packages: dict[str, str]
+    """Name to version, as installed."""
+    python: str
+    """The interpreter that it was built on."""
+    python_version: str
+    made_at: str
+    """ISO 8601, UTC."""
+    verdict: Literal["judged", "proved"]
+    """doctor was content; smoke trained too."""
+
+
+def digest(profile: Profile) -> str:
+    """Changes with whatever the profile has to say about what is installed."""
+    parts = [sorted(profile.packages), profile.torch_backend, profile.requires.python]
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str, proved: bool) -> State:
+    """Record what is installed in the environment."""
+    state = State(
+        profile=profile.name,
+        profile_path=profile.path,
+        digest=digest(profile),
+        packages=dict(installed(environment)),
+        python=plan.python,
+        python_version=plan.python_version,
+        made_at=made_at,
+        verdict="proved" if proved else "judged",
+    )
+    (environment / STATE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+    return state
+
+
+def read(environment: str | Path) -> State | None:
+    """What is recorded of an environment; None when envkit did not build it."""
+    try:
+        state = msgspec.json.decode((Path(environment) / STATE_FILE).read_bytes(), type=State)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return state if state.schema == STATE_SCHEMA else None
+
+
+def up_to_date(target: Path, profile: Profile, *, python: str = "") -> State | None:
+    """What is recorded of the environment, if it is still what the profile asks for.
+
+    Packages that were added by hand do not matter; one that is gone, or has another version, does.
+
+    Args:
+        target: the environment.
+        profile: what is asked for.
+        python: path or version ("3.12") of the interpreter asked for; "" for any that fits.
+    """
+    state = read(target)
+    if state is None or state.digest != digest(profile) or not _built_on(state, python):
+        return None
+    there = set(installed(target))
+    names = [name for name, _ in there]
+    whole = all(names.count(name) == 1 and (name, version) in there for name, version in state.packages.items())
+    return state if whole and (target / "bin/python").exists() else None
+
+
+def installed(environment: Path) -> Iterator[tuple[str, str]]:
+    """(name, version) of each package, by the folders' names alone: no child, no metadata read."""
+    for folder in environment.glob("lib/python*/site-packages/*.dist-info"):
+        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+        yield re.sub(r"[-_.]+", "-", name).lower(), version
+
+
+def _built_on(state: State, python: str) -> bool:
+    if "/" in python:
+        return Path(python).resolve() == Path(state.python).resolve()
+    return not python or f"{state.python_version}.".startswith(f"{python}.")

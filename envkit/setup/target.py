@@ -1,0 +1,143 @@
+"""The folder that an environment is to be in: what is refused before anything is touched, and who may work on it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from envkit.errors import InputError, SetupError
+from envkit.setup.plan import previous_folder
+from envkit.setup.swap import MARKER
+
+INODES_PER_PACKAGE = 100
+"""A tenth of what the packages of the CPU stack take on average: fewer than that can never do."""
+
+
+def check_target(venv: Path) -> tuple[Path, bool]:
+    """The absolute path to build for, and whether an environment is there to be replaced. Touches nothing.
+
+    Raises:
+        InputError: something else is there, envkit itself runs from there, or the folder around it is not writable.
+    """
+    target = venv.expanduser().absolute()
+    if target.is_symlink():
+        if not (target / "pyvenv.cfg").is_file():
+            raise InputError(f"{target} is a symbolic link to something that is no environment")
+        target = target.resolve()
+    target = Path(os.path.normpath(target))
+    try:
+        replaces = _replaces(target)
+    except OSError as error:
+        raise InputError(f"{target} cannot be looked at: {error.strerror}") from error
+    if target == Path(sys.prefix).resolve():
+        raise InputError(
+            f"envkit itself runs from {target}, and would replace itself", hint="Choose another folder with --venv."
+        )
+    if target.is_mount():
+        raise InputError(f"{target} is a mount point, which cannot be replaced", hint="Choose a folder inside it.")
+    around = _existing_folder(target.parent)
+    if not around.is_dir():
+        raise InputError(f"{around} is a file: no environment can be made in it")
+    if not os.access(around, os.W_OK | os.X_OK):
+        reason = "is on a read-only file system" if _read_only(around) else "is not writable"
+        raise InputError(f"{around} {reason}: no environment can be made in it", hint="Choose another with --venv.")
+    return target, replaces
+
+
+def _replaces(target: Path) -> bool:
+    """Whether an environment is there; InputError when something else is."""
+    if not target.exists():
+        return False
+    if not target.is_dir():
+        raise InputError(f"{target} is a file, not an environment")
+    if not (target / "pyvenv.cfg").is_file():
+        if any(target.iterdir()):
+            raise InputError(
+                f"{target} is a folder with files in it and no environment: it is left alone",
+                hint="Choose another folder with --venv, or empty this one.",
+            )
+        return False
+    previous = previous_folder(target)
+    if previous.exists() and not any((previous / name).is_file() for name in ("pyvenv.cfg", MARKER)):
+        raise InputError(f"{previous}, where the replaced environment would be kept, is no environment: move it away")
+    return True
+
+
+def check_room(target: Path, *, disk_bytes: int, packages: int) -> None:
+    """SetupError when the file system of the target has not the space or the inodes that the plan needs."""
+    around = _existing_folder(target.parent)
+    try:
+        room = os.statvfs(around)
+    except OSError:
+        return  # unknown: uv will tell
+    free = room.f_bavail * room.f_frsize
+    if free < disk_bytes:
+        raise SetupError(
+            f"not enough disk space in {around}: {free / 1e9:.1f} GB free, {disk_bytes / 1e9:.1f} GB needed",
+            hint="Free space, or choose another disk with --venv.",
+        )
+    if room.f_files and room.f_favail < INODES_PER_PACKAGE * packages:  # some file systems count none
+        raise SetupError(
+            f"not enough inodes in {around}: {room.f_favail} free, over {INODES_PER_PACKAGE * packages} needed",
+            hint="Remove files, or choose another disk with --venv.",
+        )
+
+
+@contextlib.contextmanager
+def only_one(target: Path) -> Iterator[None]:
+    """Hold the target for this process; SetupError says who holds it already.
+
+    The lock goes with its process, so kill -9 leaves nothing that a later run could trip over.
+    """
+    import fcntl  # noqa: PLC0415 - POSIX only
+
+    path = target.with_name(f"{target.name}.envkit-lock")
+    while True:
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise SetupError(f"{path} cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in {errno.EWOULDBLOCK, errno.EACCES}:
+                holder = os.read(handle, 20).decode("ascii", "replace").strip()
+                os.close(handle)
+                raise SetupError(
+                    f"another envkit setup works on {target}" + (f" (process {holder})" if holder else ""),
+                    hint="Wait for it to end.",
+                ) from None
+            # This file system has no locks (some Lustre and NFS mounts): better unguarded than unusable.
+        if _same_file(handle, path):  # else its holder removed it just before we locked it
+            break
+        os.close(handle)
+    try:
+        with contextlib.suppress(OSError):  # a full disk: only the number is missing
+            os.truncate(handle, 0)
+            os.write(handle, str(os.getpid()).encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _same_file(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _existing_folder(path: Path) -> Path:
+    """The nearest folder above that exists."""
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

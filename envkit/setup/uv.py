@@ -1,0 +1,145 @@
+"""uv, run as a child: how it is found, how long it may take, and what its errors mean in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from envkit import harness
+from envkit.errors import SetupError
+from envkit.setup.sources import Sources
+
+FIND_SECONDS = 30.0
+
+
+class Failure(NamedTuple):
+    """What an error of uv means: its kind, one line, and what to do about it."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+SIGNATURES = (
+    ("disk-full", r"os error 28|No space left", "the disk is full", "Free space, or move uv's cache (UV_CACHE_DIR)."),
+    ("disk-full", r"os error 122|quota exceeded", "the disk quota is used up", "Free space, or ask for more quota."),
+    ("read-only", r"os error 30\b", "the file system is read-only", "Choose another folder with --venv."),
+    ("permission", r"os error 13|os error 1\b|Permission denied", "permission denied", "Check who owns the folder."),
+    (
+        "hash",
+        r"(?i)hash mismatch|mismatched hash",
+        "a downloaded file is not the one that was resolved (hash mismatch)",
+        "Run again; if it stays, the index or a proxy in between alters files.",
+    ),
+    (
+        "certificate",
+        r"(?i)certificate|UnknownIssuer|\btls\b",
+        "the server's certificate is not trusted",
+        "Give the authority's certificate as SSL_CERT_FILE or pip's `cert`.",
+    ),
+    (
+        "proxy",
+        r"(?i)tunnel error|proxy|407",
+        "the proxy did not let the request through",
+        "Check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or pip's `proxy`.",
+    ),
+    (
+        "login",
+        r"\b40[13]\b|(?i:unauthorized)",
+        "the index refuses the request",
+        "Check the credentials in its address.",
+    ),
+    (
+        "network",
+        r"(?i)dns error|resolve|unreachable|timed out|connection|error sending request|network was disabled|offline",
+        "the network or the index cannot be reached",
+        "Check the network, or configure a mirror (PIP_INDEX_URL, PIP_FIND_LINKS).",
+    ),
+    (
+        "python",
+        r"requires-python|does not satisfy Python|current Python version|No interpreter found",
+        "no Python that fits",
+        "Choose one with --python, or get one: uv python install 3.12",
+    ),
+)
+UNSATISFIABLE = re.compile(r"No solution found")
+MISSING = re.compile(
+    r"there (?:is|are) no (?:version|wheel)s? of (\S+)|Because (\S+) was not found|Because (\S+?==\S+) has no"
+)
+
+
+def find_uv() -> str:
+    """The path of the uv that envkit depends on; SetupError when it is missing."""
+    try:
+        from uv import find_uv_bin  # noqa: PLC0415 - only setup needs it
+
+        return find_uv_bin()
+    except (ImportError, FileNotFoundError) as error:
+        raise SetupError(
+            "uv, which builds environments, is missing", hint="Install envkit again: uv is one of its dependencies."
+        ) from error
+
+
+def run_uv(
+    argv: list[str],
+    *,
+    sources: Sources,
+    environ: Mapping[str, str],
+    stdin: str = "",
+    deadline_seconds: float | None = None,
+    on_idle: Callable[[int], None] | None = None,
+) -> harness.Child:
+    """Run one command of uv with the machine's sources, never in an environment of the user's."""
+    return harness.run(
+        argv,
+        deadline_seconds=deadline_seconds,
+        stdin=stdin.encode(),
+        env=sources.child_environment(environ),
+        on_idle=on_idle,
+    )
+
+
+def explain(child: harness.Child, sources: Sources) -> Failure:
+    """Why uv failed, without credentials."""
+    text = sources.redact(child.stderr)
+    if child.outcome == "not-started":
+        return Failure("uv", f"uv {child.why()}", "Install envkit again: uv is one of its dependencies.")
+    if child.signal_name == "SIGKILL" or child.exit_status == 137:
+        return Failure(
+            "killed", "uv was killed: out of memory?", "Raise the memory limit, or lower UV_CONCURRENT_BUILDS."
+        )
+    if child.outcome != "exited":
+        return Failure("uv", f"uv was ended: {child.why()}", "")
+    detail = _detail(text)
+    if UNSATISFIABLE.search(text):
+        missing = _missing(" ".join(text.split()))
+        message = f"no source offers {missing}" if missing else f"no solution: {detail}"
+        refused = ", and an index refused the credentials" if "authentication credentials" in text else ""
+        return Failure("no-solution", message + refused, "")
+    for kind, pattern, message, hint in SIGNATURES:
+        if re.search(pattern, text):
+            return Failure(kind, f"{message}: {detail}" if detail else message, hint)
+    return Failure("uv", f"uv failed: {detail or child.why()}", "")
+
+
+def _missing(text: str) -> str:
+    """The requirement that no source offers, of uv's explanation; "" when several contradict each other."""
+    found = MISSING.search(text)
+    if not found or "incompatible" in text:
+        return ""
+    name = next(name for name in found.groups() if name).rstrip(",.")
+    pinned = re.search(rf"require {re.escape(name)}==[^\s,]+", text)
+    return pinned[0].removeprefix("require ") if pinned else name
+
+
+def _detail(text: str) -> str:
+    """What failed and the innermost cause, of uv's "error: / cause: / cause:" lines."""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    start = next((number for number, line in enumerate(lines) if line.startswith("error:")), None)
+    if start is None:
+        return lines[-1] if lines else ""
+    told = [lines[start].removeprefix("error:").strip()]
+    told += [line.removeprefix("cause:").strip() for line in lines[start + 1 :] if line.startswith("cause:")]
+    first = told[1] if len(told) > 2 and told[0].startswith("Request failed") else told[0]
+    return first if len(told) == 1 else f"{first}: {told[-1]}"
