@@ -13,11 +13,12 @@ from typing import NamedTuple
 _PLAIN = re.compile(r"v?(\d+(?:\.\d+)*)(?:\+[a-z0-9.]+)?", re.IGNORECASE)
 _CLAUSE = re.compile(r"\s*(~=|==|!=|<=|>=|<|>)\s*(\d+(?:\.\d+)*)(\.\*)?\s*")
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^;()@]*)\)?\s*(?:;\s*(.*))?")
+_TOKEN = re.compile(r"""\s*(?:[()]|\b(?:and|or)\b|\w+\s*[=!<>]=?\s*(?:"[^"]*"|'[^']*')|\S+)""")
 _ATOM = re.compile(r"""\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*["']([^"']*)["']\s*""")
 
 
 def release(version: str) -> tuple[int, ...] | None:
-    """ "550.54.15" -> (550, 54, 15), "2.10.0+cu128" -> (2, 10); None for what is no plain release (rc, dev, text).
+    """The numbers of a release: "550.54.15" -> (550, 54, 15); None for what is no plain release (rc, dev, text).
 
     Trailing zeros are dropped, so that 2.10 equals 2.10.0.
     """
@@ -31,18 +32,20 @@ def release(version: str) -> tuple[int, ...] | None:
 
 
 def minor(version: str) -> str:
-    """ "2.10.0+cu128" -> "2.10"; the text itself where it does not begin with two numbers."""
+    """The series: "2.10.0+cu128" -> "2.10"; the text itself where it does not begin with two numbers."""
     match = re.match(r"\d+\.\d+", version)
     return match[0] if match else version
 
 
 def local(version: str) -> str:
-    """ "2.10.0+cu128" -> "cu128"; "" without a local version."""
+    """The local version: "2.10.0+cu128" -> "cu128"; "" without one."""
     return version.partition("+")[2]
 
 
 def satisfies(version: str, specifiers: str) -> bool | None:
     """Whether a version meets specifiers like ">=525.60.13,<600"; None where either cannot be read."""
+    if specifiers == f"=={version}":
+        return True
     have = release(version)
     clauses = [_CLAUSE.fullmatch(clause) for clause in specifiers.split(",") if clause.strip()]
     if have is None or not all(clauses):
@@ -95,7 +98,7 @@ class Requirement(NamedTuple):
 
 
 def normalise(name: str) -> str:
-    """ "Typing_Extensions" -> "typing-extensions" (PEP 503)."""
+    """The normal form of a name: "Typing_Extensions" -> "typing-extensions" (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -118,29 +121,58 @@ def marker_holds(marker: str, environment: Mapping[str, str]) -> bool | None:
 
     `environment` should hold "extra": "", then requirements of extras are not wanted.
     """
-    if not marker:
+    tokens = [match[0].strip() for match in _TOKEN.finditer(marker)]
+    if not tokens:
         return True
-    if "(" not in marker:
-        atoms = [
-            [_ATOM.fullmatch(atom) for atom in re.split(r"\s+and\s+", part)] for part in re.split(r"\s+or\s+", marker)
-        ]
-        truths = [[_atom_holds(atom, environment) for atom in part] for part in atoms]
-        if all(truth is not None for part in truths for truth in part):
-            return any(all(part) for part in truths)
-    return _marker_by_packaging(marker, environment)
+    try:
+        truth = _either(tokens, environment)
+    except _NotPlainError:
+        truth = None
+    return _marker_by_packaging(marker, environment) if truth is None or tokens else truth
 
 
-def _atom_holds(atom: re.Match[str] | None, environment: Mapping[str, str]) -> bool | None:
-    """One comparison; None: not one of the plain ones."""
+class _NotPlainError(Exception):
+    """A marker that is left to packaging."""
+
+
+def _either(tokens: list[str], environment: Mapping[str, str]) -> bool:
+    """Terms joined by `or`; takes its tokens from the list."""
+    truth = _both(tokens, environment)
+    while tokens and tokens[0] == "or":
+        del tokens[0]
+        truth = _both(tokens, environment) or truth
+    return truth
+
+
+def _both(tokens: list[str], environment: Mapping[str, str]) -> bool:
+    """Atoms joined by `and`."""
+    truth = _one(tokens, environment)
+    while tokens and tokens[0] == "and":
+        del tokens[0]
+        truth = _one(tokens, environment) and truth
+    return truth
+
+
+def _one(tokens: list[str], environment: Mapping[str, str]) -> bool:
+    """A comparison, or a marker in parentheses."""
+    token = tokens.pop(0) if tokens else ""
+    if token == "(":
+        truth = _either(tokens, environment)
+        if not tokens or tokens.pop(0) != ")":
+            raise _NotPlainError
+        return truth
+    atom = _ATOM.fullmatch(token)
     if atom is None or atom[1] not in environment:
-        return None
+        raise _NotPlainError
     name, operator, value = atom.groups()
     if name in {"python_version", "python_full_version"}:
-        return satisfies(environment[name], operator + value)
+        met = satisfies(environment[name], operator + value)
+        if met is None:
+            raise _NotPlainError
+        return met
     if name == "platform_release" or operator not in {"==", "!="}:
-        return None
-    if name == "extra":
-        value = normalise(value)
+        raise _NotPlainError
+    value = normalise(value) if name == "extra" else value
     return (environment[name] == value) is (operator == "==")
 
 

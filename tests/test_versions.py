@@ -51,10 +51,16 @@ atoms = st.one_of(
         st.sampled_from(["linux", "win32", "x86_64", "and-cuda", "posix"]),
     ),
 )
-markers = st.lists(atoms, min_size=1, max_size=4).flatmap(
+flat_markers = st.lists(atoms, min_size=1, max_size=4).flatmap(
     lambda parts: st.lists(st.sampled_from([" and ", " or "]), min_size=len(parts) - 1, max_size=len(parts) - 1).map(
         lambda joins: "".join(a + b for a, b in zip(parts, [*joins, ""], strict=True))
     )
+)
+
+markers = st.recursive(
+    flat_markers,
+    lambda inner: st.builds("({}) {} {}".format, inner, st.sampled_from(["and", "or"]), inner),
+    max_leaves=4,
 )
 
 

@@ -34,6 +34,13 @@ def write(text: str) -> None:
     sys.stdout.write(redact(text))
 
 
+def write_json(value: object) -> None:
+    """A result as indented JSON, redacted, on stdout."""
+    import msgspec
+
+    write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
 def split(names: Sequence[str]) -> list[str]:
     """["a,b", "c"] -> ["a", "b", "c"]."""
     return [part.strip() for name in names for part in name.split(",") if part.strip()]
@@ -73,7 +80,7 @@ def facts_from(file: str, python: str, *, deep: bool, timeout: float) -> Facts:
         ) from error
 
 
-def profile_of(name: str, facts: Facts | None = None) -> Profile:
+def profile_of(name: str, environment: str = "") -> Profile:
     """The profile asked for; else the one that envkit set the environment up with; else one that expects nothing."""
     from envkit.profile import Profile, load
 
@@ -81,14 +88,13 @@ def profile_of(name: str, facts: Facts | None = None) -> Profile:
         from envkit.checks import discover
 
         return load(name, checks={c.id: c.thresholds.keys() for c in discover().values()})
-    python = facts.python.facts if facts else None
-    if python:
+    if environment:
         from envkit.setup import state
 
-        made = state.read(python.prefix)
+        made = state.read(environment)
         if made:
             try:
-                return load(made.profile)
+                return load(made.profile_path or made.profile)
             except InputError:  # the profile's file has gone since: judge without
                 pass
     return Profile()

@@ -40,7 +40,8 @@ def doctor(
     _common.one_of("--fail-on", fail_on, ("fail", "warn", "never"))
     form = find(format_)
     observed = _common.facts_from(facts, python, deep=deep, timeout=timeout)
-    expected = _common.profile_of(profile, observed)
+    environment = observed.python.facts.prefix if observed.python.facts else ""
+    expected = _common.profile_of(profile, environment)
     report = examine(
         observed,
         expected,

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
+
+if TYPE_CHECKING:
+    from envkit.profile import Problem
 
 app = typer.Typer(help="Profiles: what a machine and its environment should be.", no_args_is_help=True)
 
@@ -17,14 +22,14 @@ def list_() -> None:
     for found in available():
         try:
             profile = load_file(found.path)
-            accelerator = profile.requires.accelerator
-            what = profile.description.split("\n", 1)[0]
         except InputError:
-            accelerator, what = "?", f"is not valid: see `envkit profiles validate {found.name}`"
-        rows.append((found.name, accelerator, what, found.place))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else [0, 0, 0]
+            row = (found.name, "?", f"not valid: see `envkit profiles validate {found.path}`", found.place)
+        else:
+            row = (found.name, profile.requires.accelerator, profile.description.split("\n", 1)[0], found.place)
+        rows.append(row)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join([cell.ljust(width) for cell, width in zip(row, widths, strict=False)] + [row[3]]))
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 @app.command()
@@ -54,19 +59,23 @@ def validate(
 ) -> None:
     """Say everything that is wrong in profiles, each with file, line, key and what was expected."""
     from envkit.checks import discover
+    from envkit.profile import ProfileErrors
+
+    checks = {check.id: list(check.thresholds) for check in discover().values()}
+    problems = [problem for file in files for problem in _problems(file, checks)]
+    if problems:
+        raise ProfileErrors(dict.fromkeys(problems))  # several files may extend a broken one: say it once
+
+
+def _problems(file: str, checks: dict[str, list[str]]) -> list[Problem]:
     from envkit.errors import InputError
     from envkit.profile import Problem, ProfileErrors, load
 
-    checks = {check.id: check.thresholds.keys() for check in discover().values()}
-    problems = []
-    for file in files:
-        try:
-            profile = load(file, checks=checks)
-        except ProfileErrors as error:
-            problems += error.problems
-        except InputError as error:
-            problems.append(Problem(file="", line=0, key="", message=error.message))
-        else:
-            typer.echo(f"{profile.path}: ok")
-    if problems:
-        raise ProfileErrors(dict.fromkeys(problems))
+    try:
+        profile = load(file, checks=checks)
+    except ProfileErrors as error:
+        return error.problems
+    except InputError as error:
+        return [Problem(file="", line=0, key="", message=error.message)]
+    typer.echo(f"{profile.path}: ok")
+    return []

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from typing import Literal
 
 from envkit.findings import AREAS, Finding, Remedy, Report, Status
-from envkit.formats import Style
+from envkit.formats import VERDICT_MARKS, Style, Tone
 
-_MARKS: dict[Status, tuple[str, str]] = {  # mark and SGR colour
-    "fail": ("✗", "31"),
-    "crash": ("!", "35"),
-    "warn": ("▲", "33"),
-    "unknown": ("?", "36"),
-    "pass": ("✓", "32"),
-    "skip": ("-", "2"),
-}
-_TONES = {"plain": "", "bold": "1", "dim": "2"}
-_VERDICT_MARK: dict[str, Status] = {"healthy": "pass", "degraded": "warn", "unhealthy": "fail", "unknown": "unknown"}
 _PROBLEMS: tuple[Status, ...] = ("fail", "crash", "warn", "unknown")
 
 
 def render(report: Report, style: Style) -> str:
     """The report as text of at most `style.width` columns (words and commands to copy are never broken)."""
-    lines = [*_lines(report.headline, style, mark=_VERDICT_MARK[report.status], tone="bold"), ""]
+    lines = [*_lines(report.headline, style, mark=VERDICT_MARKS[report.status], tone="bold"), ""]
     consequences: dict[str, list[Finding]] = {}
     for finding in report.findings:
         if finding.caused_by:
@@ -66,7 +55,7 @@ def _problem(finding: Finding, style: Style) -> list[str]:
 def _remedy(remedy: Remedy, style: Style) -> list[str]:
     who = {"admin": " (needs an administrator)", "vendor": " (for the vendor of the machine)", "user": ""}[remedy.who]
     lines = _lines(f"→ {remedy.text}{who}", style, indent=6, hanging=2)
-    lines += [" " * 10 + _painted(shlex.join(command), "1", style) for command in remedy.commands]
+    lines += [" " * 10 + style.paint(shlex.join(command), "bold") for command in remedy.commands]
     return [*lines, " " * 10 + remedy.url] if remedy.url else lines
 
 
@@ -103,7 +92,7 @@ def _lines(
     hanging: int = 0,
     mark: Status | None = None,
     label: str = "",
-    tone: Literal["plain", "bold", "dim"] = "plain",
+    tone: Tone = "plain",
 ) -> list[str]:
     """Wrap to the width, then paint: escape codes take no columns, so they come last."""
     margin = " " * indent + ("  " if mark else "")
@@ -116,15 +105,9 @@ def _lines(
         break_long_words=False,
         break_on_hyphens=False,
     )
-    painted = [_painted(line, _TONES[tone], style) for line in wrapped]
+    painted = [style.paint(line, tone) for line in wrapped]
     if tag and style.colour:
-        painted[-1] = painted[-1].replace(tag, _painted(tag, "2", style))
+        painted[-1] = painted[-1].replace(tag, style.paint(tag, "dim"))
     if mark:
-        sign, colour = _MARKS[mark]
-        painted[0] = painted[0].replace(margin, " " * indent + _painted(sign, colour, style) + " ", 1)
+        painted[0] = painted[0].replace(margin, f"{' ' * indent}{style.mark(mark)} ", 1)
     return painted
-
-
-def _painted(text: str, code: str, style: Style) -> str:
-    body = text.lstrip(" ")
-    return text[: len(text) - len(body)] + f"\x1b[{code}m{body}\x1b[0m" if style.colour and code else text

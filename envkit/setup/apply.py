@@ -64,9 +64,8 @@ def apply(
                     why_not = verify[step.kind](python)
                     if why_not:
                         raise SetupError(f"the new environment did not pass: {why_not}", hint=_kept(plan))
-            proved = any(step.kind == "prove" for step in plan.steps)
             now = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-            state = write_state(building, plan, profile, made_at=now, proved=proved)
+            state = write_state(building, plan, profile, made_at=now)
             put_in_place(target)
         except OSError as error:
             raise SetupError(f"{target} could not be built: {error}", hint=_kept(plan)) from error

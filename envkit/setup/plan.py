@@ -58,6 +58,7 @@ def make_plan(
     resolved: Resolved,
     sources: Sources,
     replaces: bool = False,
+    judge: bool = True,
     prove: bool = True,
 ) -> Plan:
     """The steps from a resolution to an environment in its place.
@@ -71,7 +72,8 @@ def make_plan(
         resolved: every package and version.
         sources: where packages come from.
         replaces: there is an environment at the target already.
-        prove: end with training (smoke).
+        judge: let doctor judge it before it is put in place.
+        prove: let it train (smoke) before it is put in place.
     """
     building = building_folder(target)
     inside = str(building / "bin/python")
@@ -85,7 +87,7 @@ def make_plan(
     steps = [
         Step(title=f"Creating the environment on Python {python_version}", kind="run", argv=create, environment=names),
         Step(title=f"Installing {_count(resolved.packages)}", kind="run", argv=install, environment=names),
-        Step(title="Judging it", kind="judge", argv=["envkit", "doctor", *options]),
+        *([Step(title="Judging it", kind="judge", argv=["envkit", "doctor", *options])] if judge else []),
         *([Step(title="Proving it by training", kind="prove", argv=["envkit", "smoke", *options])] if prove else []),
         Step(title=f"Putting it in place as {target}", kind="place", argv=[]),
     ]

@@ -35,8 +35,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     python_version: str
     made_at: str
     """ISO 8601, UTC."""
-    verdict: Literal["judged", "proved"]
-    """doctor was content; smoke trained too."""
+    verdict: Literal["installed", "judged", "proved"]
+    """installed and no more; doctor was content; smoke trained too."""
 
 
 def digest(profile: Profile) -> str:
@@ -45,8 +45,9 @@ def digest(profile: Profile) -> str:
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
 
 
-def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str, proved: bool) -> State:
-    """Record what is installed in the environment."""
+def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str) -> State:
+    """Record what is installed in the environment, and how far the plan's steps have shown it to be good."""
+    kinds = {step.kind for step in plan.steps}
     state = State(
         profile=profile.name,
         profile_path=profile.path,
@@ -55,10 +56,19 @@ def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str
         python=plan.python,
         python_version=plan.python_version,
         made_at=made_at,
-        verdict="proved" if proved else "judged",
+        verdict="proved" if "prove" in kinds else "judged" if "judge" in kinds else "installed",
     )
-    (environment / STATE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
+    _write(environment, state)
     return state
+
+
+def mark_proved(environment: Path, state: State) -> None:
+    """Record that the environment has trained since it was put in place."""
+    _write(environment, msgspec.structs.replace(state, verdict="proved"))
+
+
+def _write(environment: Path, state: State) -> None:
+    (environment / STATE_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
 
 
 def read(environment: str | Path) -> State | None:

@@ -10,7 +10,7 @@ An adapter is a module whose import imports the framework. It has
                                             of each parameter, and of "output" (changed is None): where it really
                                             lies, and whether it differs from its initial value
     out_of_memory(error) -> bool
-    peak_memory(device) -> int | None       bytes of device memory; None where the device has none of its own
+    peak_memory(device) -> int | None       bytes of device memory so far; None where the device has none of its own
 
 `model` is a key of data.MODELS, `reference` a data.Reference, `kind` a profile.Device.
 """

@@ -62,7 +62,7 @@ def build(model: str, reference: Any, device: Any) -> tuple[Callable[[int], floa
 
     def state() -> list[Any]:
         tensors = [
-            (variable.path, *_where(variable.value), bool(tf.reduce_any(variable.value != value)))
+            (getattr(variable, "path", variable.name), *_where(_raw(variable)), _differs(_raw(variable), value))
             for variable, value in zip(variables, initial)  # noqa: B905 - as above
         ]
         return [*tensors, ("output", *_where(last["output"]), None)]
@@ -77,7 +77,10 @@ def out_of_memory(error: BaseException) -> bool:
 def peak_memory(device: Any) -> int | None:
     if device == "/CPU:0":
         return None
-    return int(tf.config.experimental.get_memory_info(device.strip("/"))["peak"])
+    try:
+        return int(tf.config.experimental.get_memory_info(device.strip("/"))["peak"])
+    except (ValueError, tf.errors.OpError):  # a plugin's device need not count it
+        return None
 
 
 def _mlp() -> tuple[Any, Any]:
@@ -105,13 +108,23 @@ def _cnn() -> tuple[Any, Any]:
 
 
 def _tensor(source: Any) -> Any:
-    raw = tf.cast(tf.io.decode_raw(source.data, tf.uint8), tf.float32)
+    with tf.device("/CPU:0"):  # decoding runs nowhere else
+        raw = tf.cast(tf.io.decode_raw(source.data, tf.uint8), tf.float32)
     return tf.reshape((raw - source.zero) * source.scale, source.shape)
 
 
 def _labels(source: Any) -> Any:
     y = _tensor(source)
     return tf.cast(y, tf.int64) if len(source.shape) == 1 else y
+
+
+def _raw(variable: Any) -> Any:
+    """The tf.Variable: what a variable of Keras 3 wraps, and a variable of Keras 2 is."""
+    return variable if isinstance(variable, tf.Variable) else variable.value
+
+
+def _differs(variable: Any, value: Any) -> bool:
+    return bool(tf.reduce_any(tf.not_equal(variable, value)))
 
 
 def _where(tensor: Any) -> tuple[str, str]:

@@ -1,0 +1,98 @@
+"""What the checks of accelerators share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envkit.findings import Finding, fail, warn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from envkit.facts import Facts
+    from envkit.facts.accelerators import DeviceNode, Nvidia, NvidiaGpu
+    from envkit.profile import Accelerator, Profile
+
+# What can keep every framework from an NVIDIA GPU, whatever is installed. The nearest causes come first.
+NVIDIA_TROUBLE = (
+    "nvidia-gpu-missing",
+    "nvidia-visible-devices-void",
+    "container-without-gpu",
+    "gpu-bound-to-nouveau",
+    "gpu-bound-to-vfio",
+    "nvidia-driver-not-loaded",
+    "driver-library-mismatch",
+    "nvidia-device-nodes-unusable",
+    "nvidia-driver-hangs",
+    "nvml-crashed",
+    "container-gpu-revoked",
+    "nvml-library-missing",
+    "nvml-error",
+    "nvidia-uvm-not-loaded",
+    "libcuda-stub",
+    "libcuda-missing",
+    "gpu-lost",
+    "gpu-needs-reset",
+    "gpu-unreadable",
+    "gpu-visible-devices-hides",
+)
+ACCELERATOR_TROUBLE = (
+    *NVIDIA_TROUBLE,
+    "amd-gpu-missing",
+    "amd-kfd-unusable",
+    "apple-silicon-missing",
+    "tpu-missing",
+    "tpu-devices-unusable",
+)
+
+
+def judged(profile: Profile, accelerator: Accelerator = "nvidia") -> bool:
+    """Whether accelerators of this kind matter: the profile wants them, or there is no profile to say otherwise."""
+    return not profile.name or profile.requires.accelerator == accelerator
+
+
+def grave(profile: Profile) -> Callable[..., Finding]:
+    """How to say that an accelerator is out of reach: a failure where the profile wants one, else a warning."""
+    return fail if profile.wants_gpu else warn
+
+
+def on_pci(nvidia: Nvidia | None) -> bool:
+    """Whether there is NVIDIA hardware that an NVIDIA driver should drive."""
+    return bool(nvidia and nvidia.pci_devices)
+
+
+def driver_expected(nvidia: Nvidia) -> bool:
+    """Whether something says that this machine has an NVIDIA driver: hardware, a module, device nodes (also WSL's)."""
+    return bool(nvidia.pci_devices or nvidia.module_loaded or nvidia.device_nodes)
+
+
+def driver_answers(nvidia: Nvidia) -> bool:
+    """Whether a driver is there at all: a loaded module, or NVML answering (under WSL there is no module)."""
+    return bool(nvidia.module_loaded or nvidia.nvml.outcome == "ok")
+
+
+def usable(nvidia: Nvidia | None) -> list[NvidiaGpu]:
+    """The GPUs that NVML could open."""
+    return [gpu for gpu in (nvidia.gpus or [] if nvidia else []) if gpu.error is None]
+
+
+def out_of_reach(facts: Facts, profile: Profile) -> bool:
+    """Whether the accelerator that training should use is known to be missing or unusable."""
+    wanted = profile.requires.accelerator if profile.name else "nvidia" if on_pci(facts.nvidia.facts) else "none"
+    if wanted == "none" or getattr(facts, wanted).outcome == "unknown":
+        return False
+    if wanted == "nvidia":
+        return not usable(facts.nvidia.facts)
+    if wanted == "amd":
+        return not (facts.amd.facts and facts.amd.facts.gpus)
+    return getattr(facts, wanted).facts is None
+
+
+def label(gpu: NvidiaGpu) -> str:
+    """How findings call it: "GPU 0, NVIDIA A10"."""
+    return f"GPU {gpu.index}, {gpu.name}" if gpu.name else f"GPU {gpu.index}"
+
+
+def shut(nodes: list[DeviceNode]) -> list[str]:
+    """Those device nodes that this user may not read and write."""
+    return [node.path for node in nodes if node.readable is False or node.writable is False]

@@ -1,0 +1,98 @@
+"""What the checks of packages and frameworks share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envkit.versions import Requirement, marker_holds, normalise, parse_requirement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from envkit.facts import Facts
+    from envkit.facts.software import Package, Python
+    from envkit.profile import Profile
+
+TENSORFLOWS = (
+    "tensorflow",
+    "tensorflow-cpu",
+    "tensorflow-cpu-aws",
+    "tensorflow-aarch64",
+    "tensorflow-rocm",
+    "tensorflow-intel",
+    "tensorflow-macos",
+    "tf-nightly",
+    "tf-nightly-cpu",
+)
+"""Distributions that all install the module `tensorflow`."""
+FRAMEWORKS = ("torch", *TENSORFLOWS, "jax", "jaxlib")
+
+
+def installed(python: Python | None) -> dict[str, Package]:
+    """Distributions by normalised name; of two of the same name the first on sys.path."""
+    found: dict[str, Package] = {}
+    for package in python.packages if python else []:
+        found.setdefault(normalise(package.name), package)
+    return found
+
+
+def marker_environment(facts: Facts) -> dict[str, str]:
+    """The PEP 508 variables of the inspected interpreter; "extra" is "", so that extras are not wanted."""
+    python, system = facts.python.facts, facts.system.facts
+    os = (system.os if system else None) or "linux"
+    version = python.version if python else "3.12.0"
+    implementation = python.implementation if python else "cpython"
+    return {
+        "extra": "",
+        "implementation_name": implementation,
+        "implementation_version": version,
+        "os_name": "nt" if os == "windows" else "posix",
+        "platform_machine": (system.architecture if system else None) or "x86_64",
+        "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(implementation, implementation),
+        "platform_release": (system.kernel if system else None) or "",
+        "platform_system": {"linux": "Linux", "darwin": "Darwin", "windows": "Windows"}[os],
+        "platform_version": "",
+        "python_full_version": version,
+        "python_version": ".".join(version.split(".")[:2]),
+        "sys_platform": "win32" if os == "windows" else os,
+    }
+
+
+def wanted(profile: Profile, facts: Facts) -> list[Requirement]:
+    """The profile's packages that belong into the inspected interpreter."""
+    environment = marker_environment(facts)
+    parsed = [parse_requirement(text) for text in profile.packages]
+    return [r for r in parsed if r and marker_holds(r.marker, environment)]
+
+
+def wants(profile: Profile, names: Iterable[str]) -> bool:
+    """Whether the profile installs one of these distributions on some machine."""
+    parsed = [parse_requirement(text) for text in profile.packages]
+    return any(r.name in names for r in parsed if r)
+
+
+def provider(name: str, packages: dict[str, Package]) -> Package | None:
+    """The installed distribution that provides what `name` would: any TensorFlow for a TensorFlow."""
+    names = (name, *TENSORFLOWS) if name in TENSORFLOWS else (name,)
+    return next((packages[n] for n in names if n in packages), None)
+
+
+def install(python: Python | None, *requirements: str, reinstall: bool = False) -> list[str]:
+    """The command that installs requirements into the inspected interpreter."""
+    where = ["--python", python.executable] if python else []
+    return ["uv", "pip", "install", *where, *(["--reinstall"] if reinstall else []), *requirements]
+
+
+def repair(python: Python | None, profile: Profile, *requirements: str, reinstall: bool = False) -> list[list[str]]:
+    """How to get a sound set of packages: by the profile where there is one, else these requirements alone."""
+    if profile.name:
+        return [["envkit", "setup", "--profile", profile.name]]
+    return [install(python, *requirements, reinstall=reinstall)]
+
+
+def listed(names: Iterable[str], most: int = 6) -> str:
+    """Names in a sentence: "a, b and c"; of many the first ones and how many more."""
+    items = list(names)
+    if len(items) > most:
+        items = [*items[:most], f"{len(items) - most} more"]
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)

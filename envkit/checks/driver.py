@@ -1,0 +1,158 @@
+"""The NVIDIA kernel driver: loaded, bound to the GPU, reachable by this user, and of one version with its libraries."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from envkit.checks import check
+from envkit.checks._gpus import driver_answers, judged, on_pci, shut
+from envkit.findings import Findings, Remedy, fail
+
+if TYPE_CHECKING:
+    from envkit.facts import Facts
+    from envkit.facts.accelerators import Nvidia
+    from envkit.profile import Profile
+
+_GUIDE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
+_NODE = re.compile(r"/dev/nvidia(\d+|ctl|-uvm)")
+
+
+def _bound_to(nvidia: Nvidia, driver: str) -> list[str]:
+    return [d.address for d in nvidia.pci_devices or [] if d.kernel_driver == driver]
+
+
+@check(area="accelerators")
+def gpu_bound_to_nouveau(nvidia: Nvidia, profile: Profile) -> Findings:
+    """The open nouveau driver holds the NVIDIA GPU; CUDA needs NVIDIA's own.
+
+    Read from the `driver` link of each PCI device.
+    """
+    addresses = _bound_to(nvidia, "nouveau") if judged(profile) else []
+    if addresses:
+        blacklist = "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/blacklist-nouveau.conf"
+        yield fail(
+            "the NVIDIA GPU is driven by nouveau, which cannot run CUDA",
+            evidence=[f"{address}: driver nouveau" for address in addresses],
+            remedy=Remedy(
+                text="keep nouveau from loading, rebuild the initramfs (update-initramfs -u, or dracut --force), "
+                "install NVIDIA's driver and reboot",
+                commands=[["sudo", "sh", "-c", blacklist]],
+                who="admin",
+                url=_GUIDE,
+            ),
+        )
+
+
+@check(area="accelerators")
+def gpu_bound_to_vfio(nvidia: Nvidia, profile: Profile) -> Findings:
+    """The NVIDIA GPU is reserved for a virtual machine (vfio-pci)."""
+    addresses = _bound_to(nvidia, "vfio-pci") if judged(profile) else []
+    if addresses:
+        yield fail(
+            "the NVIDIA GPU is bound to vfio-pci: it is set aside for a virtual machine",
+            evidence=[f"{address}: driver vfio-pci" for address in addresses],
+            remedy=Remedy(
+                text="train in the virtual machine that owns the GPU, or take its id out of vfio-pci.ids and reboot",
+                who="admin",
+            ),
+        )
+
+
+@check(area="accelerators", after=("gpu-bound-to-nouveau", "gpu-bound-to-vfio"))
+def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
+    """There is an NVIDIA GPU, but NVIDIA's kernel driver is not loaded.
+
+    No /sys/module/nvidia and no /proc/driver/nvidia/version, or NVML says DRIVER_NOT_LOADED.
+    """
+    system, container = facts.system.facts, facts.container.facts
+    loaded = nvidia.module_loaded if nvidia.nvml.outcome != "ok" else True
+    if not judged(profile) or not on_pci(nvidia) or (loaded is not False and nvidia.nvml.error != "DRIVER_NOT_LOADED"):
+        return
+    devices = nvidia.pci_devices or []
+    evidence = [f"{d.address}: NVIDIA device {d.device_id}, driver {d.kernel_driver or 'none'}" for d in devices]
+    if container:
+        remedy = Remedy(text="install and load the driver on the host of this container", who="admin", url=_GUIDE)
+    elif nvidia.libcuda_path:
+        evidence.append(f"the driver's library is installed: {nvidia.libcuda_path}")
+        text = (
+            "load the module; if that fails, rebuild it for the running kernel (dkms autoinstall) and check Secure Boot"
+        )
+        remedy = Remedy(text=text, commands=[["sudo", "modprobe", "nvidia"]], who="admin", url=_GUIDE)
+    else:
+        ubuntu = bool(system and system.distribution_id == "ubuntu")
+        commands = [["sudo", "ubuntu-drivers", "install"]] if ubuntu else []
+        remedy = Remedy(text="install NVIDIA's driver and reboot", commands=commands, who="admin", url=_GUIDE)
+    yield fail("the NVIDIA kernel driver is not loaded", evidence=evidence, remedy=remedy)
+
+
+@check(area="accelerators", after="nvidia-driver-not-loaded")
+def driver_library_mismatch(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
+    """The loaded kernel module and the driver's libraries are of different versions.
+
+    Happens when packages are upgraded without a reboot. NVML says LIB_RM_VERSION_MISMATCH; before that, the version
+    of the module is compared with those of the library files. Libraries of a cuda-compat package may differ.
+    """
+    if not judged(profile):
+        return
+    module = nvidia.module_version
+    libraries = {"libcuda": (nvidia.libcuda_path, nvidia.libcuda_version)}
+    if nvidia.nvml.outcome != "ok":
+        libraries["libnvidia-ml"] = (nvidia.nvml.library_path, nvidia.nvml.library_version)
+    differing = [
+        f"{name} {version}: {path or 'path unknown'}"
+        for name, (path, version) in libraries.items()
+        if module and version and version != module and "compat" not in (path or "")
+    ]
+    if differing or nvidia.nvml.error == "LIB_RM_VERSION_MISMATCH":
+        evidence = [f"kernel module {module or 'unknown'}", *differing]
+        if nvidia.nvml.error:
+            evidence.append(f"NVML: {nvidia.nvml.error}")
+        where = "recreate the container, so that it gets the host's libraries" if facts.container.facts else "reboot"
+        yield fail(
+            "the NVIDIA kernel module and its libraries are of different versions",
+            evidence=evidence,
+            remedy=Remedy(
+                text=f"{where}; without a reboot, stop every user of the GPU and reload the module",
+                commands=[] if facts.container.facts else [["sudo", "reboot"]],
+                who="user" if facts.container.facts else "admin",
+            ),
+        )
+
+
+@check(area="accelerators", after=("nvidia-driver-not-loaded", "container-without-gpu"))
+def nvidia_uvm_not_loaded(nvidia: Nvidia, profile: Profile) -> Findings:
+    """The module nvidia_uvm is not loaded; CUDA cannot start without it."""
+    if judged(profile) and nvidia.module_loaded and nvidia.uvm_loaded is False:
+        yield fail(
+            "the kernel module nvidia_uvm is not loaded, so CUDA cannot start",
+            evidence=["/sys/module/nvidia_uvm is not there"],
+            remedy=Remedy(
+                text="load it and make its device node (in a container: on the host)",
+                commands=[["sudo", "nvidia-modprobe", "-u", "-c0"]],
+                who="admin",
+            ),
+        )
+
+
+@check(area="accelerators", after=("container-without-gpu", "nvidia-driver-not-loaded"))
+def nvidia_device_nodes_unusable(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
+    """Device nodes of the NVIDIA driver are missing, or closed to this user."""
+    if not judged(profile) or not driver_answers(nvidia) or not on_pci(nvidia):
+        return
+    nodes = [node for node in nvidia.device_nodes if _NODE.fullmatch(node.path)]
+    closed = shut(nodes)
+    none_of_a_gpu = not any(node.path[-1].isdigit() for node in nodes)
+    if not closed and not (none_of_a_gpu and nvidia.nvml.outcome != "ok"):
+        return
+    if facts.container.facts:
+        remedy = Remedy(text="pass the devices in with --gpus all or CDI instead of single --device options")
+    elif closed:
+        remedy = Remedy(text="allow this user to read and write them (group of the nodes, udev rules)", who="admin")
+    else:
+        remedy = Remedy(text="make the nodes", commands=[["sudo", "nvidia-modprobe", "-c0", "-u"]], who="admin")
+    yield fail(
+        "this user may not use the NVIDIA device nodes" if closed else "the device nodes of the NVIDIA GPU are missing",
+        evidence=closed or ["no /dev/nvidia0"],
+        remedy=remedy,
+    )

@@ -1,0 +1,80 @@
+"""Main memory: of the machine, of the cgroup, and what is left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envkit.checks import check
+from envkit.findings import Findings, Remedy, fail, warn
+
+if TYPE_CHECKING:
+    from envkit.facts.machine import Memory
+    from envkit.profile import Profile
+
+MIB, GIB = 1024**2, 1024**3
+_RAISE = "raise the limit (docker: --memory; Kubernetes: resources.limits.memory; Slurm: --mem)"
+
+
+def size(number: float) -> str:
+    """Bytes for people: "1.5 GiB", "64 MiB"."""
+    return f"{number / GIB:.1f} GiB" if number >= GIB else f"{number / MIB:.0f} MiB"
+
+
+@check(area="machine")
+def memory_low(memory: Memory, *, warn_bytes: int = 2 * GIB, fail_bytes: int = 512 * MIB) -> Findings:
+    """Too little memory is available right now."""
+    left = {
+        "available on the machine": memory.memory_available_bytes,
+        "left of the cgroup's limit": memory.cgroup_available_bytes,
+    }
+    known = {what: amount for what, amount in left.items() if isinstance(amount, int)}
+    if known and min(known.values()) < warn_bytes:
+        least = min(known.values())
+        found = fail if least < fail_bytes else warn
+        yield found(
+            f"only {size(least)} of memory are available",
+            evidence=[f"{size(amount)} {what}" for what, amount in known.items()],
+            remedy=Remedy(text="stop other programs, or use a machine or a limit with more memory"),
+        )
+
+
+@check(area="machine")
+def memory_below_profile(memory: Memory, profile: Profile, *, share: float = 0.9) -> Findings:
+    """The machine has less memory than the profile requires.
+
+    share: of the required size that will do, for firmware and kernel take a part of the nominal size.
+    """
+    wanted, total = profile.requires.memory, memory.memory_total_bytes
+    if wanted and total is not None and total < share * wanted:
+        yield fail(
+            f"{size(total)} of memory, profile {profile.name} needs {size(wanted)}",
+            evidence=[f"total {size(total)}"],
+            remedy=Remedy(text="use a machine with more memory"),
+        )
+
+
+@check(area="machine", after="memory-below-profile")
+def cgroup_memory_limit_low(memory: Memory, profile: Profile) -> Findings:
+    """The cgroup's memory limit is below what the profile requires, though the machine has more."""
+    wanted, limit = profile.requires.memory, memory.cgroup_limit_bytes
+    if wanted and isinstance(limit, int) and limit < wanted:
+        yield fail(
+            f"memory is limited to {size(limit)}, profile {profile.name} needs {size(wanted)}",
+            evidence=[f"cgroup limit {size(limit)}, machine {size(memory.memory_total_bytes or 0)}"]
+            if memory.memory_total_bytes
+            else [f"cgroup limit {size(limit)}"],
+            remedy=Remedy(text=_RAISE, who="admin"),
+        )
+
+
+@check(area="machine")
+def cgroup_oom_kills(memory: Memory) -> Findings:
+    """Processes of this cgroup have been killed because its memory ran out."""
+    if memory.cgroup_oom_kills:
+        limit = memory.cgroup_limit_bytes
+        yield warn(
+            f"{memory.cgroup_oom_kills} processes have been killed here because memory ran out",
+            evidence=[f"oom_kill {memory.cgroup_oom_kills} in the cgroup's memory.events"]
+            + ([f"cgroup limit {size(limit)}"] if isinstance(limit, int) else []),
+            remedy=Remedy(text=f"{_RAISE}, or use smaller batches and fewer data loader workers"),
+        )

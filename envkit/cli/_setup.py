@@ -1,0 +1,158 @@
+"""The course of `envkit setup`: what is asked, shown and done, in its order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from envkit.capture import capture
+from envkit.formats import Style
+from envkit.formats.text import render as render_report
+from envkit.interpreter import Interpreter
+from envkit.profile import Profile
+from envkit.setup import state
+from envkit.setup.apply import apply
+from envkit.setup.plan import Plan, make_plan
+from envkit.setup.progress import Progress
+from envkit.setup.resolve import find_python, resolve
+from envkit.setup.show import render as render_plan
+from envkit.setup.sources import Sources, read_sources
+from envkit.setup.target import check_target
+from envkit.setup.uv import find_uv
+
+MACHINE = ("system", "cpu", "memory", "disk", "container", "nvidia", "tpu", "amd", "apple")
+MACHINE_AREAS = ("machine", "accelerators", "container")
+
+
+@dataclass
+class Setup:
+    """One run of setup; `result` gathers what `--format json` prints."""
+
+    profile: Profile
+    target: Path
+    python: str
+    doctor: bool
+    smoke: bool
+    environ: Mapping[str, str]
+    style: Style
+    say: Callable[[str], None]
+    progress_to: TextIO
+    result: dict[str, object] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    def plan_only(self) -> int:
+        """Show what would be done."""
+        sources, plan = self._plan()
+        del sources
+        self.say(render_plan(plan, self.style))
+        return 0
+
+    def run(self) -> int:
+        """Do it; 0 when the environment is in its place."""
+        target, _ = check_target(self.target)
+        made = state.up_to_date(target, self.profile, python=self.python)
+        if made and (made.verdict == "proved" or not self.smoke):
+            self.say(
+                f"{self.style.mark('pass')} nothing to do: {self.target} is what profile {made.profile} asks for "
+                f"({made.verdict} {made.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
+            )
+            return 0
+        if made:
+            return self._prove_again(target, made)
+        if self.doctor and not self._judge_machine(target):
+            return 1
+        sources, plan = self._plan()
+        self.say(render_plan(plan, self.style) + "\n")
+        apply(
+            plan,
+            self.profile,
+            sources=sources,
+            environ=self.environ,
+            progress=Progress(self.progress_to),
+            judge=lambda python: self._judge(python, plan),
+            prove=lambda python: self._prove(python),
+        )
+        proof = "judged and proved" if self.doctor and self.smoke else "judged" if self.doctor else "installed"
+        seconds = time.monotonic() - self.started
+        self.say(
+            f"{self.style.mark('pass')} "
+            + self.style.paint(f"ready: {self.target} has profile {plan.profile}, {proof}, {seconds:.0f} s", "bold")
+            + f"\n  source {self.target}/bin/activate\n"
+        )
+        return 0
+
+    def _plan(self) -> tuple[Sources, Plan]:
+        sources = read_sources(self.environ, prefix=None)
+        target, replaces = check_target(self.target)
+        python, version = find_python(self.profile, wanted=self.python, sources=sources, environ=self.environ)
+        progress = Progress(self.progress_to)
+        progress.begin(f"Resolving profile {self.profile.name}")
+        try:
+            resolved = resolve(
+                self.profile, python=python, sources=sources, environ=self.environ, on_idle=progress.tick
+            )
+        finally:
+            progress.end()
+        plan = make_plan(
+            self.profile,
+            uv=find_uv(),
+            python=python,
+            python_version=version,
+            target=target,
+            resolved=resolved,
+            sources=sources,
+            replaces=replaces,
+            judge=self.doctor,
+            prove=self.smoke,
+        )
+        self.result["plan"] = plan
+        return sources, plan
+
+    def _judge_machine(self, target: Path) -> bool:
+        """Whether this machine can be what the profile wants, before a byte is downloaded."""
+        from envkit import knowledge
+        from envkit.checks import discover
+        from envkit.doctor import examine
+
+        facts = capture(python=None, target=str(target), only=MACHINE)
+        report = examine(facts, self.profile, knowledge.load(), discover(), select=MACHINE_AREAS)
+        if report.status != "unhealthy":
+            return True
+        self.result["doctor"] = report
+        self.say(render_report(report, self.style))
+        self.say("\nNothing was changed. `--no-doctor` installs all the same.\n")
+        return False
+
+    def _judge(self, python: Path, plan: Plan) -> str:
+        """Why the new environment is not good, "" when it is."""
+        from envkit import knowledge
+        from envkit.checks import discover
+        from envkit.doctor import examine
+
+        facts = capture(python=Interpreter(str(python), "the new environment"), target=plan.target)
+        report = examine(facts, self.profile, knowledge.load(), discover())
+        self.result["doctor"] = report
+        self.say(render_report(report, self.style).replace(plan.building, plan.target) + "\n")
+        return report.headline if report.status in {"unhealthy", "unknown"} else ""
+
+    def _prove(self, python: Path) -> str:
+        """Why training in it did not come out right, "" when it did."""
+        from envkit.cli._training import train
+        from envkit.smoke.show import render
+
+        report = train(Interpreter(str(python), "the new environment"), self.profile)
+        self.result["smoke"] = report
+        self.say(render(report, self.style) + "\n")
+        if report.status == "healthy":
+            return ""
+        return next((f"{r.framework} {r.model}: {r.message}" for r in report.runs if r.status != "pass"), "no run")
+
+    def _prove_again(self, target: Path, made: state.State) -> int:
+        """The environment is as asked for, but was never proved."""
+        why_not = self._prove(target / "bin" / "python")
+        if not why_not:
+            state.mark_proved(target, made)
+        return 1 if why_not else 0

@@ -1,0 +1,203 @@
+"""What ages: drivers, wheels, architectures. YAML with source and date, read when a check asks.
+
+A file of the same name in $XDG_CONFIG_HOME/envkit/knowledge (or ~/.config/envkit/knowledge) is merged over it: its
+rows replace the rows of the same key, new ones are added. What no table says is None: unknown, never a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from envkit.errors import InputError, closest
+from envkit.knowledge.tables import (
+    Branch,
+    CudaCode,
+    Drivers,
+    ImportErrors,
+    ImportFailure,
+    JaxTable,
+    TensorflowTable,
+    TorchRelease,
+    TorchTable,
+)
+from envkit.versions import minor, release, satisfies
+
+T = TypeVar("T")
+Runs = Literal["binary", "ptx", "no"]
+TABLES = ("drivers", "torch", "tensorflow", "jax", "import_errors")
+_HERE = Path(__file__).parent
+
+
+class Knowledge:
+    """The tables and what follows from them."""
+
+    def __init__(self, user_folder: Path | None = None) -> None:
+        self._user_folder = user_folder
+
+    @cached_property
+    def drivers(self) -> Drivers:
+        return self._read("drivers", Drivers)
+
+    @cached_property
+    def torch(self) -> TorchTable:
+        return self._read("torch", TorchTable)
+
+    @cached_property
+    def tensorflow(self) -> TensorflowTable:
+        return self._read("tensorflow", TensorflowTable)
+
+    @cached_property
+    def jax(self) -> JaxTable:
+        return self._read("jax", JaxTable)
+
+    @cached_property
+    def import_errors(self) -> ImportErrors:
+        return self._read("import_errors", ImportErrors)
+
+    def driver_floor(self, cuda: str) -> str | None:
+        """The oldest Linux driver that runs programs built with this CUDA: "12.8" -> "525.60.13"."""
+        row = self.drivers.minor_version_floor.get(cuda.partition(".")[0])
+        return row.driver if row else None
+
+    def toolkit_driver(self, cuda: str) -> str | None:
+        """The Linux driver released with this CUDA, which runs all of it: "12.8" -> "570.26"."""
+        row = self.drivers.toolkit_driver.get(minor(cuda))
+        return row.driver if row else None
+
+    def driver_branch(self, at_least: str) -> tuple[str, Branch] | None:
+        """The branch to install for a driver that is at least this new: a long-term one where there is one."""
+        floor = (release(at_least) or (0,))[:1]
+        fitting = [(name, b) for name, b in self.drivers.branches.items() if (int(name),) >= floor]
+        return min(fitting, key=lambda item: (not item[1].long_term, int(item[0])), default=None)
+
+    def torch_release(self, version: str) -> TorchRelease | None:
+        """The row of one release; the local version does not matter."""
+        return self.torch.releases.get(version.partition("+")[0])
+
+    def torch_code(self, version: str, cuda: str, architecture: str) -> CudaCode | None:
+        """The CUDA code in an official Linux wheel: ("2.10.0", "12.8", "x86_64") -> sm 70 to 120."""
+        series = self.torch.series.get(minor(version))
+        if not series or architecture not in {"x86_64", "aarch64"}:
+            return None
+        variants = series.x86_64 if architecture == "x86_64" else series.aarch64
+        return variants.get("cu" + minor(cuda).replace(".", ""))
+
+    def tensorflow_code(self, version: str) -> CudaCode | None:
+        """The CUDA code in a TensorFlow wheel for Linux."""
+        row = self.tensorflow.releases.get(version.partition("+")[0])
+        return CudaCode(sm=row.sm, ptx=row.ptx) if row else None
+
+    def tensorflow_unsupported(self, version: str, capability: str) -> bool:
+        """Whether this TensorFlow is known not to run on such a device, whatever code is in it."""
+        return any(
+            satisfies(version, row.versions) and satisfies(capability, row.capability)
+            for row in self.tensorflow.unsupported.values()
+        )
+
+    def runs_on(self, code: CudaCode, capability: str, cuda: str) -> Runs:
+        """Whether a wheel's code runs on a device: as binary, only after the driver compiles its PTX, or not at all.
+
+        Args:
+            code: what is in the wheel.
+            capability: of the device, "8.9".
+            cuda: that the wheel was built with, "12.8".
+        """
+        major, _, minor_number = capability.partition(".")
+        device = int(major) * 10 + int(minor_number or 0)
+        if any(self._cubin_runs(sm, device, cuda) for sm in code.sm):
+            return "binary"
+        return "ptx" if any(ptx <= device for ptx in code.ptx) else "no"
+
+    def _cubin_runs(self, sm: int, device: int, cuda: str) -> bool:
+        rule = self.torch.cubin_rule
+        if sm in rule.only:
+            return device in rule.only[sm]
+        lifted = sm in rule.lifted.sm and satisfies(cuda, f">={rule.lifted.cuda}")
+        excluded = [] if lifted else rule.exclude.get(sm, [])
+        return sm // 10 == device // 10 and sm <= device and device not in excluded
+
+    def pythons(self, framework: Literal["torch", "tensorflow", "jax"], version: str) -> str | None:
+        """The Pythons that a release has Linux wheels for: ("torch", "2.10.0") -> ">=3.10,<3.15"."""
+        if framework == "jax":
+            row = self.jax.releases.get(minor(version))
+            return row.python if row else None
+        releases = self.torch.releases if framework == "torch" else self.tensorflow.releases
+        found = releases.get(version.partition("+")[0])
+        return found.python if found else None
+
+    def newest(self, framework: Literal["torch", "tensorflow", "jax"]) -> str:
+        """The newest release, or series, that the table knows."""
+        releases: dict[str, Iterable[str]] = {
+            "torch": self.torch.releases,
+            "tensorflow": self.tensorflow.releases,
+            "jax": self.jax.releases,
+        }
+        return max(releases[framework], key=lambda version: release(version) or ())
+
+    def import_failure(self, error: str) -> ImportFailure | None:
+        """What the last line of a failed import tells, with the pattern's group put into the cause."""
+        for row in self.import_errors.errors.values():
+            if match := re.search(row.pattern, error):
+                group = match[1] if match.re.groups else ""
+                return msgspec.structs.replace(row, cause=row.cause.replace("{1}", group or ""))
+        return None
+
+    def _read(self, name: str, kind: type[T]) -> T:
+        path = _HERE / f"{name}.yaml"
+        data = _parse(path)
+        user = self._user_folder / path.name if self._user_folder else None
+        if user and user.is_file():
+            path = user
+            data = _merged(data, _parse(user))
+        try:
+            return msgspec.convert(data, kind)
+        except msgspec.ValidationError as error:
+            raise InputError(
+                f"{path}: {error}", hint="see the tables in envkit/knowledge for what is expected"
+            ) from error
+
+
+def load() -> Knowledge:
+    """The tables, with those of the user over them.
+
+    Raises:
+        InputError: a file in the user's folder is no table of envkit, no YAML, or says what a table cannot.
+    """
+    base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    folder = Path(base).expanduser() / "envkit" / "knowledge"
+    knowledge = Knowledge(folder)
+    if folder.is_dir():  # read at once, so that a mistake there ends the command instead of one check
+        for path in sorted(folder.glob("*.yaml")):
+            if path.stem not in TABLES:
+                near = closest(path.stem, TABLES)
+                raise InputError(f"{path}: there is no such table", hint=f"did you mean {near}.yaml?" if near else "")
+            getattr(knowledge, path.stem)
+    return knowledge
+
+
+def _parse(path: Path) -> dict[str, object]:
+    import yaml  # noqa: PLC0415 - 20 ms that only a check with a question pays
+
+    try:
+        data = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    except (OSError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: expected tables by name, found {type(data).__name__}")
+    return data
+
+
+def _merged(ours: dict[str, object], theirs: dict[str, object]) -> dict[str, object]:
+    """Their rows over ours: whole rows, by table and key."""
+    result = dict(ours)
+    for key, value in theirs.items():
+        mine = ours.get(key)
+        result[key] = {**mine, **value} if isinstance(mine, dict) and isinstance(value, dict) else value
+    return result

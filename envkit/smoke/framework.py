@@ -1,0 +1,172 @@
+"""All models of one framework in a child; in a fresh one for the rest when a model took the child with it."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from envkit import harness
+from envkit.smoke import ending
+from envkit.smoke.ending import Verdict
+from envkit.smoke.types import Event, RunResult, Stage
+
+FOLDER = Path(__file__).parent
+
+# Must parse and run on Python 2.7, so that an old interpreter answers instead of failing on the syntax.
+PROGRAM = """\
+import sys
+if sys.version_info < (3, 9):
+    text = '{{"cause": "unsupported-python", "message": "Python %d.%d is older than 3.9"}}' % sys.version_info[:2]
+    sys.stdout.write('\\x1e{{"import_error": ' + text + '}}\\n')
+    sys.exit(0)
+exec(compile({child}, "<envkit smoke child>", "exec"))
+main({task})
+"""
+
+
+class Task(NamedTuple):
+    """One model to train, and where."""
+
+    model: str
+    device: str
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for every child of one smoke."""
+
+    python: str
+    env: Mapping[str, str]
+    threads: str
+    """OMP_NUM_THREADS of the children."""
+    deadline_seconds: float
+    """For one stage."""
+    on_event: Callable[[Event], None]
+    stop: threading.Event
+    """Set when everything must end."""
+
+
+class _HangError(Exception):
+    """Makes the harness end a child that does not get on."""
+
+
+class _StoppedError(Exception):
+    """Makes the harness end a child because everything must end."""
+
+
+@dataclass
+class _Progress:
+    """What one child has said so far."""
+
+    stage: Stage | None = "start"
+    """None after a result: it is between two models."""
+    since: float = field(default_factory=time.monotonic)
+    import_error: dict[str, str] | None = None
+    results: list[RunResult] = field(default_factory=list)
+
+    def hear(self, record: dict[str, Any], framework: str) -> Event | None:
+        """Take one record of the child in; the event it stands for."""
+        self.since = time.monotonic()
+        if "import_error" in record:
+            self.import_error = record["import_error"]
+            return None
+        if "result" in record:
+            self.stage = None
+            self.results.append(msgspec.convert(record["result"], RunResult))
+            return _done(self.results[-1])
+        event = msgspec.convert({"framework": framework, **record}, Event)
+        self.stage = event.stage
+        return event
+
+
+def train(framework: str, tasks: list[Task], conditions: Conditions) -> list[RunResult]:
+    """Train all tasks in children of the inspected interpreter: one result for each, in their order.
+
+    Once `conditions.stop` is set it ends with an exception that nobody needs to see.
+    """
+    try:
+        sources = read_sources(framework)
+    except FileNotFoundError:
+        nothing = Verdict("unknown", "no-adapter", f"envkit has no smoke test for {framework} yet")
+        return [_blame(framework, task, nothing, conditions) for task in tasks]
+    results: list[RunResult] = []
+    while len(results) < len(tasks):
+        pending = tasks[len(results) :]
+        progress, verdict = _one_child(framework, pending, sources, conditions)
+        results += progress.results
+        if verdict:
+            # Before the first model, the cause is the same for all of them.
+            common = progress.stage in {"start", "import"}
+            blamed = pending[len(progress.results) :] if common else [pending[len(progress.results)]]
+            results += [_blame(framework, task, verdict, conditions) for task in blamed]
+    return results
+
+
+def read_sources(framework: str) -> dict[str, str]:
+    """The program of a child: the source of each of its modules.
+
+    Raises:
+        FileNotFoundError: there is no adapter for this framework.
+    """
+    files = {"adapter": f"adapters/{framework}.py", "child": "child.py", "data": "data.py"}
+    return {name: (FOLDER / file).read_text("utf-8") for name, file in files.items()}
+
+
+def _one_child(
+    framework: str, tasks: list[Task], sources: dict[str, str], conditions: Conditions
+) -> tuple[_Progress, Verdict | None]:
+    """What one child said and, when it ended without saying all, the verdict on what it was at."""
+    progress = _Progress()
+    task = {"framework": framework, "runs": tasks, "threads": conditions.threads, "sources": sources}
+    # JSON text is a valid Python string literal; the task itself is decoded by the child.
+    program = PROGRAM.format(child=json.dumps(sources["child"]), task=json.dumps(json.dumps(task)))
+
+    def on_record(record: dict[str, Any]) -> None:
+        event = progress.hear(record, framework)
+        if event:
+            conditions.on_event(event)
+
+    def on_idle(_pid: int) -> None:
+        if conditions.stop.is_set():
+            raise _StoppedError
+        if time.monotonic() - progress.since > conditions.deadline_seconds:
+            raise _HangError
+
+    kills = ending.oom_kills()
+    try:
+        child = harness.run(
+            [conditions.python, "-"],
+            deadline_seconds=None,  # each stage has its own, see on_idle
+            stdin=program.encode("ascii"),
+            env=conditions.env,
+            on_record=on_record,
+            on_idle=on_idle,
+        )
+    except _HangError:
+        child = None
+    if progress.import_error:
+        return progress, Verdict("fail", **progress.import_error)
+    if progress.stage is None:
+        return progress, None
+    at = tasks[min(len(progress.results), len(tasks) - 1)]
+    doing = ending.doing(progress.stage, framework, *at)
+    if child is None:
+        return progress, Verdict("crash", "hang", f"no answer within {conditions.deadline_seconds:g} s while {doing}")
+    return progress, ending.judge(child, progress.stage, doing, kills)
+
+
+def _blame(framework: str, task: Task, verdict: Verdict, conditions: Conditions) -> RunResult:
+    result = RunResult(framework=framework, model=task.model, device=task.device, **verdict._asdict())
+    conditions.on_event(_done(result))
+    return result
+
+
+def _done(result: RunResult) -> Event:
+    return Event(framework=result.framework, stage="done", model=result.model, device=result.device, result=result)

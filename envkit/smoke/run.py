@@ -1,0 +1,122 @@
+"""Smoke runs: a child for each framework, a verdict for each model whatever becomes of the child."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import envkit
+from envkit.errors import InputError, closest
+from envkit.profile import SmokeRun
+from envkit.smoke.data import MODELS
+from envkit.smoke.framework import Conditions, Task, train
+from envkit.smoke.types import Event, SmokeReport, verdict
+
+SIDE_BY_SIDE_BYTES = 4 << 30  # CPU builds peak at 0.4 GB (PyTorch) and 0.6 GB (TensorFlow); GPU builds need more
+MAX_THREADS = 4  # the models are too small to gain from more
+
+
+def smoke(
+    python: str,
+    runs: Sequence[SmokeRun],
+    *,
+    deadline_seconds: float = 300,
+    memory_available_bytes: int | None = None,
+    on_event: Callable[[Event], None] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> SmokeReport:
+    """Train every model of `runs` in children of an interpreter; what becomes of the children is in the report.
+
+    Args:
+        python: the inspected interpreter.
+        runs: what to train; the runs of one framework share a child.
+        deadline_seconds: for one stage: an import, building a model, its first step, the rest of its training.
+        memory_available_bytes: with 4 GiB or more the frameworks run side by side; less or None, one after the other.
+        on_event: called when a run enters a stage and with its result; from other threads, one call at a time.
+        env: environment of the children before envkit's own settings; None: this process's.
+
+    Raises:
+        InputError: a run names a model that does not exist.
+    """
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - `envkit smoke` alone needs it
+
+    started = time.monotonic()
+    taken_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    tasks = _tasks(runs)
+    together = len(tasks) > 1 and (memory_available_bytes or 0) >= SIDE_BY_SIDE_BYTES
+    workers = len(tasks) if together else 1
+    environment = _environment(os.environ if env is None else env, workers)
+    lock = threading.Lock()
+
+    def report(event: Event) -> None:
+        if on_event:
+            with lock:
+                on_event(event)
+
+    conditions = Conditions(
+        python=python,
+        env=environment,
+        threads=environment["OMP_NUM_THREADS"],
+        deadline_seconds=deadline_seconds,
+        on_event=report,
+        stop=threading.Event(),
+    )
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(train, framework, wanted, conditions) for framework, wanted in tasks.items()]
+        try:
+            results = [result for future in futures for result in future.result()]
+        except BaseException:  # Ctrl-C, or on_event failed: no child goes on
+            conditions.stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return SmokeReport(
+        envkit=envkit.__version__,
+        taken_at=taken_at,
+        python=python,
+        status=verdict(results),
+        runs=results,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _tasks(runs: Sequence[SmokeRun]) -> dict[str, list[Task]]:
+    """What to train in each framework."""
+    tasks: dict[str, list[Task]] = {}
+    for run in runs:
+        for model in run.models:
+            if model not in MODELS:
+                near = closest(model, MODELS)
+                raise InputError(
+                    f"no smoke model is called {model!r}" + (f", did you mean {near!r}?" if near else ""),
+                    hint=f"known models: {', '.join(MODELS)}",
+                )
+            tasks.setdefault(run.framework, []).append(Task(model, run.device))
+    return tasks
+
+
+def _environment(base: Mapping[str, str], workers: int) -> dict[str, str]:
+    """The children's environment; threads, unless they are set already, share the processors.
+
+    With more threads than processors the waiting threads of OpenMP spin: PyTorch then trains ten times slower.
+    """
+    threads = max(1, min(MAX_THREADS, _processors() // workers))
+    defaults = {
+        "OMP_NUM_THREADS": str(threads),
+        "TF_NUM_INTRAOP_THREADS": str(threads),
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    fixed = {
+        "KERAS_BACKEND": "tensorflow",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # neither framework may take all of a GPU while the other trains on it
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    }
+    return {**defaults, **base, **fixed}
+
+
+def _processors() -> int:
+    """Logical processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
