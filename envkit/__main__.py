@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
 
 def _run() -> int:
     """Run the command line and return its exit status; whatever goes wrong becomes one line."""
-    import click  # noqa: PLC0415 - a broken installation is reported below, too
+    import typer  # noqa: PLC0415 - a broken installation is reported below, too
 
     from envkit.cli import app  # noqa: PLC0415
     from envkit.errors import EnvkitError  # noqa: PLC0415
@@ -30,21 +31,16 @@ def _run() -> int:
     try:
         return int(app(prog_name="envkit", standalone_mode=False) or 0)
     except EnvkitError as error:
-        _say(error.message if error.exit_status == 130 else f"error: {error.message}", error.hint)
+        _say(f"error: {error.message}", error.hint)
         return error.exit_status
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(error.format_message() + "\n")
-        return 2
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "envkit"
-        _say(f"error: {error.format_message()}", f"`{command} --help` shows what there is")
-        return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _say("interrupted")
         return 130
     except BrokenPipeError:
         return 1
     except Exception as error:
+        if hasattr(error, "format_message"):  # click's, of which some releases of Typer have a copy of their own
+            return _usage(error)
         if os.environ.get("ENVKIT_TRACEBACK"):
             raise
         _say(
@@ -52,6 +48,17 @@ def _run() -> int:
             "ENVKIT_TRACEBACK=1 shows where; please report it with the output of `envkit probe`",
         )
         return 3
+
+
+def _usage(error: Any) -> int:
+    """Wrong usage: one line, and where to read on; or the help that a command without arguments prints."""
+    message = error.format_message()
+    if "\n" in message:
+        sys.stderr.write(message + "\n")
+    else:
+        command = error.ctx.command_path if getattr(error, "ctx", None) else "envkit"
+        _say(f"error: {message}", f"`{command} --help` shows what there is")
+    return 2
 
 
 def _say(line: str, hint: str = "") -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 from envkit.checks import Check
 from envkit.errors import InputError, closest
 from envkit.facts import SECTIONS, Facts, Section
-from envkit.findings import Area, Finding, Report, Status, Verdict
+from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
 from envkit.summary import summarise
-
-FailOn = Literal["fail", "warn", "never"]
 
 # Where a section that could not be observed is reported.
 _AREA_OF_SECTION: dict[str, Area] = {
@@ -133,7 +130,7 @@ def _run(check: Check, facts: Facts, profile: Profile, knowledge: Knowledge) -> 
             continue
         section: Section[object] = getattr(facts, name)
         if section.facts is None and (section.outcome == "unknown" or name not in check.accepts_absent):
-            return [_about(check, "skip", f"{name}: {section.why}")]
+            return [_about(check, "skip", f"{name}: {'absent' if section.outcome == 'absent' else section.why}")]
         arguments.append(section.facts)
     try:
         found = list(check.function(*arguments, **(override.thresholds if override else {})))

@@ -12,6 +12,7 @@ SCHEMA = "envkit.report/1"
 Status = Literal["pass", "warn", "fail", "skip", "unknown", "crash"]
 Who = Literal["user", "admin", "vendor"]
 Verdict = Literal["healthy", "degraded", "unhealthy", "unknown"]
+FailOn = Literal["fail", "warn", "never"]
 Area = Literal["machine", "accelerators", "container", "python", "frameworks", "profile"]
 AREAS: tuple[Area, ...] = ("machine", "accelerators", "container", "python", "frameworks", "profile")
 

@@ -155,13 +155,13 @@ def _both(tokens: list[str], environment: Mapping[str, str]) -> bool:
 
 def _one(tokens: list[str], environment: Mapping[str, str]) -> bool:
     """A comparison, or a marker in parentheses."""
-    token = tokens.pop(0) if tokens else ""
-    if token == "(":
+    first = tokens.pop(0) if tokens else ""
+    if first == "(":
         truth = _either(tokens, environment)
         if not tokens or tokens.pop(0) != ")":
             raise _NotPlainError
         return truth
-    atom = _ATOM.fullmatch(token)
+    atom = _ATOM.fullmatch(first)
     if atom is None or atom[1] not in environment:
         raise _NotPlainError
     name, operator, value = atom.groups()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -16,21 +16,19 @@ from envkit.errors import InputError, closest
 
 
 class Commands(TyperGroup):
-    """The files of this folder as commands."""
+    """The files of this folder as commands. Any: what Typer calls click is its own copy in some releases."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
         return sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in self.list_commands(ctx):
             return None
         command = typer.main.get_command(importlib.import_module(f"{__name__}.{cmd_name}").app)
         command.name = cmd_name
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
             near = closest(args[0], self.list_commands(ctx))
             raise InputError(

@@ -6,7 +6,9 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import typer
 
 from envkit.errors import InputError
 
@@ -17,6 +19,17 @@ if TYPE_CHECKING:
 
 PROFILE_HELP = "Profile to judge by: a name, or a file."
 PYTHON_HELP = "Python to inspect: an interpreter, an environment's folder, or a name on PATH."
+
+
+def new_app(**options: Any) -> typer.Typer:
+    """The Typer app of one command, set up as all are."""
+    return typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        **options,
+    )
 
 
 def style(*, verbose: bool = False) -> Style:

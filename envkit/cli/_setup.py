@@ -73,7 +73,7 @@ class Setup:
             environ=self.environ,
             progress=Progress(self.progress_to),
             judge=lambda python: self._judge(python, plan),
-            prove=lambda python: self._prove(python),
+            prove=self._prove,
         )
         proof = "judged and proved" if self.doctor and self.smoke else "judged" if self.doctor else "installed"
         seconds = time.monotonic() - self.started

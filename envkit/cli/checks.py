@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import typer
 
-app = typer.Typer(help="What the doctor looks for.", no_args_is_help=True)
+from envkit.cli import _common
+
+app = _common.new_app(help="What the doctor looks for.", no_args_is_help=True)
 
 
 @app.command("list")

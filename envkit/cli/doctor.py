@@ -5,8 +5,9 @@ from __future__ import annotations
 import typer
 
 from envkit.cli import _common
+from envkit.findings import FailOn
 
-app = typer.Typer()
+app = _common.new_app()
 
 
 @app.command()
@@ -21,23 +22,22 @@ def doctor(
         [], "--select", help="Only these checks or areas (repeat, or separate by commas)."
     ),
     ignore: list[str] = typer.Option([], "--ignore", help="Not these checks or areas."),
-    fail_on: str = typer.Option("fail", "--fail-on", help="Exit 1 at: fail, warn, never."),
+    fail_on: FailOn = typer.Option("fail", "--fail-on", help="Exit 1 at: fail, warn, never."),
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Show every check."),
     timeout: float = typer.Option(
         10.0, "--timeout", min=0.1, help="Seconds that a driver or a disk may take to answer."
     ),
 ) -> None:
-    """Say whether this machine can train, and why not. Changes nothing.
+    """Say whether this machine can train, and why not.
 
-    Exit status: 0 healthy, 1 a problem, 2 wrong usage, 3 could not tell.
+    Changes nothing. Exit status: 0 healthy, 1 a problem, 2 wrong usage, 3 could not tell.
     """
     from envkit import knowledge
     from envkit.checks import discover
     from envkit.doctor import examine, exit_status
     from envkit.formats import find
 
-    _common.one_of("--fail-on", fail_on, ("fail", "warn", "never"))
     form = find(format_)
     observed = _common.facts_from(facts, python, deep=deep, timeout=timeout)
     environment = observed.python.facts.prefix if observed.python.facts else ""

@@ -8,7 +8,7 @@ import typer
 
 from envkit.cli import _common
 
-app = typer.Typer()
+app = _common.new_app()
 
 
 @app.command()
@@ -20,7 +20,10 @@ def probe(
     ),
     unredacted: bool = typer.Option(False, "--unredacted", help="Keep the home folder, host name and credentials."),
 ) -> None:
-    """Print the facts of this machine as JSON, for `envkit doctor --facts`. Changes nothing."""
+    """Print the facts of this machine as JSON.
+
+    `envkit doctor --facts FILE` judges them, here or elsewhere. Changes nothing.
+    """
     from envkit.facts import encode
 
     text = encode(_common.capture(python, deep=deep, timeout=timeout)) + "\n"

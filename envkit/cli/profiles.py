@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from envkit.cli import _common
+
 if TYPE_CHECKING:
     from envkit.profile import Problem
 
-app = typer.Typer(help="Profiles: what a machine and its environment should be.", no_args_is_help=True)
+app = _common.new_app(help="Profiles: what a machine and its environment should be.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -6,7 +6,7 @@ import typer
 
 from envkit.cli import _common
 
-app = typer.Typer()
+app = _common.new_app()
 
 
 @app.command()
@@ -20,9 +20,10 @@ def setup(
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Show every package, command and check."),
 ) -> None:
-    """Build an environment for training beside the old one, judge it, prove it, and put it in place.
+    """Build a matching environment, judge it, prove it.
 
-    Whatever fails leaves the old environment as it was. Exit status: 0 ready, 1 not ready, 2 wrong usage.
+    It is built beside the old one, and put in its place only when it is good; whatever fails leaves the old one as it
+    was. Exit status: 0 ready, 1 not ready, 2 wrong usage.
     """
     import os
     import signal

@@ -8,7 +8,7 @@ import typer
 
 from envkit.cli import _common
 
-app = typer.Typer()
+app = _common.new_app()
 
 
 @app.command()
@@ -21,7 +21,9 @@ def smoke(
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
     timeout: float = typer.Option(300.0, "--timeout", min=1, help="Seconds for one import, or one training."),
 ) -> None:
-    """Train an MLP and a CNN in each framework, on the device found, and judge each run. Changes nothing.
+    """Train reference networks and judge each run.
+
+    An MLP and a CNN in each framework, on the device found. Changes nothing.
 
     Exit status: 0 all trained as they should, 1 one did not, 2 wrong usage, 3 nothing could be said.
     """

@@ -25,9 +25,9 @@ def render(report: Report, style: Style) -> str:
 
 def _area(area: str, report: Report, consequences: dict[str, list[Finding]], style: Style) -> list[str]:
     here = [f for f in report.findings if f.area == area]
-    if not here:
-        return []
     problems = [f for f in here if f.status in _PROBLEMS and not f.caused_by]
+    if not problems and area not in report.summary:
+        return []
     worst: Status = problems[0].status if problems else "pass" if any(f.status == "pass" for f in here) else "skip"
     title = {"python": "Python"}.get(area, area)
     lines = _lines(f"{title:<14}{report.summary.get(area, '')}".rstrip(), style, mark=worst, hanging=14)

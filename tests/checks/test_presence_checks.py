@@ -1,0 +1,81 @@
+"""Checks that the accelerator which the profile wants is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envkit.checks import presence
+from envkit.facts import Facts, absent, ok
+from envkit.facts.accelerators import Amd, AmdGpu, Apple, DeviceNode, Nvidia, NvidiaGpu, Nvml, PciDevice, Tpu
+from envkit.facts.machine import Container, System
+from envkit.findings import Finding
+from envkit.profile import Accelerator, Profile, Requires
+
+NO_FACTS = Facts()
+IN_DOCKER = Facts(container=ok(Container(runtime="docker")))
+
+
+def wanting(accelerator: Accelerator) -> Profile:
+    return Profile(name="p", requires=Requires(accelerator=accelerator))
+
+
+ANY, CPU, CUDA = Profile(), Profile(name="cpu"), wanting("nvidia")
+
+
+def one(found: Iterable[Finding]) -> Finding:
+    (finding,) = found
+    return finding
+
+
+def test_nvidia_gpu_missing_fires_once_with_what_was_looked_at_and_a_way_out() -> None:
+    facts = Facts(nvidia=absent("no device of vendor 10de"), system=ok(System(virtual_machine="kvm")))
+    finding = one(presence.nvidia_gpu_missing(None, facts, CUDA))
+    assert finding.status == "fail"
+    assert finding.evidence[0] == "no device of vendor 10de"
+    assert finding.remedy is not None
+    assert "instance type" in finding.remedy.text
+    assert finding.remedy.commands == [["envkit", "setup", "--profile", "cpu"]]
+
+
+def test_nvidia_gpu_missing_fires_where_only_the_image_has_libraries() -> None:
+    image = Nvidia(
+        pci_devices=[], libcuda_path="/usr/lib/libcuda.so.1", nvml=Nvml(outcome="error", error="DRIVER_NOT_LOADED")
+    )
+    assert one(presence.nvidia_gpu_missing(image, IN_DOCKER, CUDA)).status == "fail"
+
+
+def test_nvidia_gpu_missing_near_miss() -> None:
+    assert not list(presence.nvidia_gpu_missing(None, NO_FACTS, CPU))
+    assert not list(presence.nvidia_gpu_missing(None, NO_FACTS, ANY))
+    assert not list(
+        presence.nvidia_gpu_missing(
+            Nvidia(pci_devices=[PciDevice(address="0000:01:00.0", vendor_id="10de", device_id="2236")]), NO_FACTS, CUDA
+        )
+    )
+    wsl = Nvidia(pci_devices=[], gpus=[NvidiaGpu(index=0)], nvml=Nvml(outcome="ok"))
+    assert not list(presence.nvidia_gpu_missing(wsl, NO_FACTS, CUDA))
+
+
+def test_amd_gpu_missing_fires() -> None:
+    assert one(presence.amd_gpu_missing(None, NO_FACTS, wanting("amd"))).status == "fail"
+
+
+def test_amd_gpu_missing_near_miss() -> None:
+    assert not list(presence.amd_gpu_missing(Amd(gpus=[AmdGpu(gfx="gfx942")]), NO_FACTS, wanting("amd")))
+    assert not list(presence.amd_gpu_missing(None, NO_FACTS, CUDA))
+
+
+def test_tpu_missing_fires() -> None:
+    assert one(presence.tpu_missing(None, NO_FACTS, wanting("tpu"))).status == "fail"
+
+
+def test_tpu_missing_near_miss() -> None:
+    assert not list(presence.tpu_missing(Tpu(device_nodes=[DeviceNode(path="/dev/accel0")]), NO_FACTS, wanting("tpu")))
+
+
+def test_apple_silicon_missing_fires() -> None:
+    assert one(presence.apple_silicon_missing(None, NO_FACTS, wanting("apple"))).status == "fail"
+
+
+def test_apple_silicon_missing_near_miss() -> None:
+    assert not list(presence.apple_silicon_missing(Apple(chip="Apple M2"), NO_FACTS, wanting("apple")))
