@@ -35,6 +35,7 @@ def capture(
     deep_deadline_seconds: float = 120.0,
     only: Collection[str] = (),
     probes: str = "envkit.probes",
+    meanwhile: Callable[[], object] | None = None,
 ) -> Facts:
     """Observe this machine; never raises because of what is broken on it.
 
@@ -47,6 +48,7 @@ def capture(
         deep_deadline_seconds: for the import of each framework.
         only: the sections wanted, all others stay "not asked"; empty: all.
         probes: the package that holds the probes.
+        meanwhile: called once, while the inspected interpreter works: time for what does not need the facts.
     """
     wanted = [name for name in SECTIONS if not only or name in only]
     options = {"root": root, "target": target, "deadline_seconds": deadline_seconds}
@@ -54,13 +56,17 @@ def capture(
     running = [Probe(probes, name, options) for name in discover(probes) if name in wanted]
     waiting = list(running)
 
-    def start_probes(_pid: int = 0) -> None:
+    def while_it_works(_pid: int = 0) -> None:
+        nonlocal meanwhile
         while waiting:
             waiting.pop().start()
+        if meanwhile:
+            work, meanwhile = meanwhile, None
+            work()
 
     # The payload takes longest: it is started first, and the probes as soon as it runs.
-    sections = inspect(python, [name for name in wanted if name in modules()], deadline_seconds, start_probes)
-    start_probes()
+    sections = inspect(python, [name for name in wanted if name in modules()], deadline_seconds, while_it_works)
+    while_it_works()
     if deep:
         names = [name for name in wanted if name.endswith(DEEP)]
         sections |= {name: _inspect_deeply(python, name, sections, deep_deadline_seconds) for name in names}

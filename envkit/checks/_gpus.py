@@ -71,9 +71,21 @@ def driver_answers(nvidia: Nvidia) -> bool:
     return bool(nvidia.module_loaded or nvidia.nvml.outcome == "ok")
 
 
+def withheld(facts: Facts) -> bool:
+    """Whether this is a container into which the GPUs of the host were not passed: container-without-gpu says so."""
+    container = facts.container.facts
+    return bool(container and container.host_nvidia_driver and container.nvidia_device_nodes == 0)
+
+
 def usable(nvidia: Nvidia | None) -> list[NvidiaGpu]:
     """The GPUs that NVML could open."""
     return [gpu for gpu in (nvidia.gpus or [] if nvidia else []) if gpu.error is None]
+
+
+def has_nvidia_gpu(facts: Facts) -> bool:
+    """Whether there is an NVIDIA GPU to train on, be its driver in order or not."""
+    nvidia = facts.nvidia.facts
+    return bool(usable(nvidia)) or (on_pci(nvidia) and not withheld(facts))
 
 
 def out_of_reach(facts: Facts, profile: Profile) -> bool:

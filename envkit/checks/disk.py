@@ -28,6 +28,15 @@ def _equipped(facts: Facts) -> bool:
     return any(s.facts is not None for s in (facts.torch, facts.tensorflow, facts.jax))
 
 
+def _places(disk: Disk) -> list[tuple[str, Volume]]:
+    """Each writable file system once, by its mount point; that of the environment counts as the environment's."""
+    found: dict[str, Volume] = {}
+    for volume in sorted(disk.volumes, key=lambda volume: volume.purpose != "target"):
+        if not volume.read_only:
+            found.setdefault(volume.mount_point or volume.path, volume)
+    return list(found.items())
+
+
 def _subject(volume: Volume) -> str:
     return f"{volume.path} ({_WHAT[volume.purpose]})"
 
@@ -37,12 +46,9 @@ def disk_low(
     disk: Disk, facts: Facts, profile: Profile, *, warn_bytes: int = 2 * GIB, fail_bytes: int = 100 * MIB
 ) -> Findings:
     """A file system that matters is nearly full, or cannot hold what the profile installs."""
-    seen: set[str] = set()
-    for volume in disk.volumes:
-        place = volume.mount_point or volume.path
-        if volume.free_bytes is None or volume.read_only or place in seen:
+    for place, volume in _places(disk):
+        if volume.free_bytes is None:
             continue
-        seen.add(place)
         to_come = profile.requires.disk if volume.purpose == "target" and not _equipped(facts) else 0
         if volume.free_bytes >= max(to_come, warn_bytes):
             continue
@@ -66,12 +72,9 @@ def inodes_low(disk: Disk, facts: Facts, *, minimum: int = 100_000, fail_below: 
     minimum: files that an environment with several frameworks consists of, with room to spare; once one is installed
     only fail_below counts.
     """
-    seen: set[str] = set()
-    for volume in disk.volumes:
-        place = volume.mount_point or volume.path
-        if volume.inodes_free is None or not volume.inodes_total or volume.read_only or place in seen:
+    for place, volume in _places(disk):
+        if volume.inodes_free is None or not volume.inodes_total:
             continue
-        seen.add(place)
         needed = minimum if volume.purpose == "target" and not _equipped(facts) else fail_below
         if volume.inodes_free < needed:
             found = fail if volume.inodes_free < fail_below else warn

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import driver_answers, judged, on_pci, shut
+from envkit.checks._gpus import driver_answers, judged, on_pci, shut, withheld
 from envkit.findings import Findings, Remedy, fail
 
 if TYPE_CHECKING:
@@ -135,10 +135,10 @@ def nvidia_uvm_not_loaded(nvidia: Nvidia, profile: Profile) -> Findings:
         )
 
 
-@check(area="accelerators", after=("container-without-gpu", "nvidia-driver-not-loaded"))
+@check(area="accelerators", after="nvidia-driver-not-loaded")
 def nvidia_device_nodes_unusable(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """Device nodes of the NVIDIA driver are missing, or closed to this user."""
-    if not judged(profile) or not driver_answers(nvidia) or not on_pci(nvidia):
+    if not judged(profile) or not driver_answers(nvidia) or not on_pci(nvidia) or withheld(facts):
         return
     nodes = [node for node in nvidia.device_nodes if _NODE.fullmatch(node.path)]
     closed = shut(nodes)

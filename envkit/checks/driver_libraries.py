@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import driver_answers, driver_expected, judged, on_pci
+from envkit.checks._gpus import driver_answers, driver_expected, judged, on_pci, withheld
 from envkit.findings import Findings, Remedy, fail
 
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from envkit.profile import Profile
 
 _CAUSES = (
-    "container-without-gpu",
     "driver-capabilities-lack-compute",
     "nvidia-driver-not-loaded",
     "driver-library-mismatch",
@@ -31,7 +30,9 @@ def _library_remedy(facts: Facts, capability: str, package: str) -> Remedy:
 @check(area="accelerators", after=_CAUSES)
 def nvml_library_missing(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """The driver's management library (libnvidia-ml.so.1) cannot be loaded."""
-    if judged(profile) and nvidia.nvml.outcome == "library-missing" and (on_pci(nvidia) or nvidia.module_loaded):
+    if not judged(profile) or withheld(facts):
+        return
+    if nvidia.nvml.outcome == "library-missing" and (on_pci(nvidia) or nvidia.module_loaded):
         yield fail(
             "libnvidia-ml.so.1 cannot be loaded, so the GPUs cannot be asked",
             evidence=[nvidia.nvml.error or "not found by the loader"],
@@ -42,7 +43,9 @@ def nvml_library_missing(nvidia: Nvidia, profile: Profile, facts: Facts) -> Find
 @check(area="accelerators", after=(*_CAUSES, "nvml-library-missing"))
 def libcuda_missing(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """The driver's CUDA library (libcuda.so.1) is not there."""
-    if judged(profile) and nvidia.libcuda_path is None and driver_answers(nvidia):
+    if not judged(profile) or withheld(facts):
+        return
+    if nvidia.libcuda_path is None and driver_answers(nvidia):
         yield fail(
             "libcuda.so.1 was not found, so no framework can use the GPU",
             evidence=[f"driver {nvidia.driver_version or nvidia.module_version or 'of unknown version'} is loaded"],

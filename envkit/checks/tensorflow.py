@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, judged, on_pci, out_of_reach, usable
+from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, has_nvidia_gpu, judged, out_of_reach, usable
 from envkit.checks._packages import repair, wants
 from envkit.findings import Findings, Remedy, fail, warn
 
@@ -31,9 +31,9 @@ def tensorflow_trains_on_cpu(tensorflow: Tensorflow, facts: Facts, profile: Prof
 @check(area="frameworks")
 def tensorflow_cpu_build_on_gpu_host(tensorflow: Tensorflow, facts: Facts, profile: Profile) -> Findings:
     """TensorFlow is a build without CUDA on a machine with an NVIDIA GPU, so it trains on the CPU."""
-    nvidia = facts.nvidia.facts
-    present = judged(profile) and (on_pci(nvidia) or bool(usable(nvidia)))
-    if not present or tensorflow.cuda_build is not False or tensorflow.rocm_build or _cpu_is_meant(profile):
+    if not judged(profile) or not has_nvidia_gpu(facts):
+        return
+    if tensorflow.cuda_build is not False or tensorflow.rocm_build or _cpu_is_meant(profile):
         return
     found = fail if profile.wants_gpu else warn
     version = tensorflow.version.partition("+")[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, judged, on_pci, out_of_reach, usable
+from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, has_nvidia_gpu, judged, out_of_reach, usable
 from envkit.checks._packages import install, installed, repair
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import local, minor, parse_requirement, satisfies
@@ -31,12 +31,11 @@ def torch_trains_on_cpu(torch: Torch, facts: Facts, profile: Profile) -> Finding
 def torch_cpu_build_on_gpu_host(torch: Torch, facts: Facts, profile: Profile) -> Findings:
     """PyTorch is a build without support for the GPU of this machine, so it trains on the CPU without a word."""
     plain = torch.build_known and not (torch.cuda or torch.hip or torch.xpu)
-    nvidia, amd = facts.nvidia.facts, facts.amd.facts
-    wanted = profile.requires.accelerator
+    amd, wanted = facts.amd.facts, profile.requires.accelerator
     if wanted == "amd":
         wrong, present = not torch.hip and torch.build_known, bool(amd and amd.gpus)
     else:
-        wrong, present = plain or bool(torch.hip), judged(profile) and (on_pci(nvidia) or bool(usable(nvidia)))
+        wrong, present = plain or bool(torch.hip), judged(profile) and has_nvidia_gpu(facts)
     if not wrong or not present or profile.torch_backend == "cpu":
         return
     found = fail if profile.wants_gpu else warn

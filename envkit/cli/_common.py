@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,6 +13,7 @@ import typer
 from envkit.errors import InputError
 
 if TYPE_CHECKING:
+    from envkit.checks import Check
     from envkit.facts import Facts
     from envkit.formats import Style
     from envkit.profile import Profile
@@ -65,19 +66,21 @@ def one_of(option: str, value: str, choices: Sequence[str]) -> None:
         raise InputError(f"{option}: {value!r} is not one of {', '.join(choices)}")
 
 
-def capture(python: str, *, deep: bool = False, timeout: float = 10.0, target: str = "") -> Facts:
+def capture(
+    python: str, *, deep: bool = False, timeout: float = 10.0, meanwhile: Callable[[], object] | None = None
+) -> Facts:
     """The facts of this machine and of the Python that is inspected."""
     from envkit import interpreter
     from envkit.capture import capture as observe
 
     found = interpreter.find(python or None)
-    return observe(python=found, target=target, deep=deep, deadline_seconds=timeout)
+    return observe(python=found, deep=deep, deadline_seconds=timeout, meanwhile=meanwhile)
 
 
-def facts_from(file: str, python: str, *, deep: bool, timeout: float) -> Facts:
+def facts_from(file: str, python: str, *, deep: bool, timeout: float, meanwhile: Callable[[], object]) -> Facts:
     """The facts in a file (- is stdin), or of this machine where no file is named."""
     if not file:
-        return capture(python, deep=deep, timeout=timeout)
+        return capture(python, deep=deep, timeout=timeout, meanwhile=meanwhile)
     from envkit.facts import decode
 
     if python or deep:
@@ -93,14 +96,15 @@ def facts_from(file: str, python: str, *, deep: bool, timeout: float) -> Facts:
         ) from error
 
 
-def profile_of(name: str, environment: str = "") -> Profile:
+def profile_of(name: str, environment: str = "", checks: Mapping[str, Check] | None = None) -> Profile:
     """The profile asked for; else the one that envkit set the environment up with; else one that expects nothing."""
     from envkit.profile import Profile, load
 
     if name:
         from envkit.checks import discover
 
-        return load(name, checks={c.id: c.thresholds.keys() for c in discover().values()})
+        known = checks or discover()
+        return load(name, checks={c.id: c.thresholds.keys() for c in known.values()})
     if environment:
         from envkit.setup import state
 

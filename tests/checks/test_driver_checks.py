@@ -141,6 +141,14 @@ def test_nvidia_device_nodes_unusable_near_miss() -> None:
     assert not list(driver.nvidia_device_nodes_unusable(nvidia(device_nodes=[]), ANY, NO_FACTS))
 
 
+def test_a_container_without_gpus_is_told_once_and_not_library_by_library() -> None:
+    facts = Facts(container=ok(Container(host_nvidia_driver="550.54.15", nvidia_device_nodes=0)))
+    bare = nvidia(device_nodes=[], libcuda_path=None, nvml=Nvml(outcome="library-missing"), gpus=None)
+    assert not list(driver.nvidia_device_nodes_unusable(bare, ANY, facts))
+    assert not list(driver_libraries.nvml_library_missing(bare, ANY, facts))
+    assert not list(driver_libraries.libcuda_missing(bare, ANY, facts))
+
+
 def test_nvml_library_missing_fires() -> None:
     broken = nvidia(nvml=Nvml(outcome="library-missing"))
     finding = one(driver_libraries.nvml_library_missing(broken, ANY, IN_DOCKER))

@@ -1,0 +1,127 @@
+"""The command line as a user runs it: a process of its own, an empty folder, an environment without surprises."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DROPPED = ("VIRTUAL_ENV", "CONDA_PREFIX", "NO_COLOR", "COLUMNS", "PYTHONPATH", "LD_LIBRARY_PATH", "LC_ALL")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def first_line(self) -> str:
+        return self.out.partition("\n")[0]
+
+    def error(self) -> str:
+        """The one line that it said instead of a result."""
+        first, *hints = self.err.splitlines()
+        assert first.startswith("error: ")
+        assert all(line.startswith("  hint: ") for line in hints)
+        assert len(hints) < 2
+        return first.removeprefix("error: ")
+
+
+Envkit = Callable[..., Ran]
+
+
+@pytest.fixture
+def environ() -> dict[str, str]:
+    """The environment variables of a shell that nothing is activated in."""
+    return {name: value for name, value in os.environ.items() if name not in DROPPED}
+
+
+@pytest.fixture
+def envkit(tmp_path: Path, environ: dict[str, str]) -> Envkit:
+    """Run `envkit ARGUMENTS...`; whatever becomes of it, there is no traceback."""
+    here = tmp_path / "here"
+    here.mkdir()
+
+    def run(
+        *arguments: object,
+        env: Mapping[str, str] | None = None,
+        before: Sequence[str] = (),
+        cwd: Path = here,
+        stdin: str = "",
+        timeout: float = 60,
+    ) -> Ran:
+        ran = subprocess.run(
+            [*before, sys.executable, "-m", "envkit", *map(str, arguments)],
+            cwd=cwd,
+            env={**environ, **(env or {})},
+            input=stdin.encode(),
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+        out, err = ran.stdout.decode("utf-8", "replace"), ran.stderr.decode("utf-8", "replace")
+        assert "Traceback" not in out + err, err
+        return Ran(ran.returncode, out, err)
+
+    return run
+
+
+@pytest.fixture
+def in_mounts() -> Callable[[str], list[str]]:
+    """Words to put before a command: it runs in mounts of its own, which a shell script has altered."""
+    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs unshare -m and mount, which take root")
+    return lambda script: ["unshare", "-m", "sh", "-c", f'set -e; {script}; exec "$@"', "sh"]
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with nothing in it."""
+    folder = tmp_path_factory.mktemp("bare") / "env"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nvml(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """Environment variables under which NVML is a stand-in that does what a script says (see tests/nvml/nvml.c)."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no C compiler to build the NVML stand-in with")
+    folder = tmp_path_factory.mktemp("nvml")
+    source = Path(__file__).parents[1] / "nvml/nvml.c"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", source], check=True)
+
+    def play(script: str) -> dict[str, str]:
+        (folder / "script").write_text(script)
+        return {"NVML_SCRIPT": str(folder / "script"), "LD_LIBRARY_PATH": str(folder)}
+
+    return play
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[[str], Path]:
+    """An executable file with this shell script in it."""
+
+    def write(script: str) -> Path:
+        file = tmp_path / "python"
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        return file
+
+    return write
