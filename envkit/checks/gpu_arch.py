@@ -9,6 +9,7 @@ from envkit.checks._gpus import judged, label, usable
 from envkit.checks._packages import install
 from envkit.checks.driver_version import cuda_major
 from envkit.findings import Findings, Remedy, fail, unsure, warn
+from envkit.knowledge.tables import CudaCode
 from envkit.versions import local, minor, release, satisfies
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from envkit.facts.accelerators import Nvidia, NvidiaGpu
     from envkit.facts.software import Jax, Tensorflow, Torch
     from envkit.knowledge import Knowledge
-    from envkit.knowledge.tables import CudaCode
     from envkit.profile import Profile
 
 
@@ -88,8 +88,6 @@ def gpu_arch_not_in_torch(
 def _torch_code(torch: Torch, facts: Facts, knowledge: Knowledge) -> tuple[CudaCode | None, str]:
     """The CUDA code of the installed PyTorch, and where that is known from."""
     deep, system = facts.torch_deep.facts, facts.system.facts
-    from envkit.knowledge.tables import CudaCode  # noqa: PLC0415 - knowledge is loaded only where it is asked
-
     if deep and deep.arch_list:
         numbers = {kind: [_number(a) for a in deep.arch_list if a.startswith(kind)] for kind in ("sm_", "compute_")}
         return CudaCode(sm=numbers["sm_"], ptx=numbers["compute_"]), "as PyTorch says"

@@ -98,20 +98,17 @@ def facts_from(file: str, python: str, *, deep: bool, timeout: float, meanwhile:
 
 def profile_of(name: str, environment: str = "", checks: Mapping[str, Check] | None = None) -> Profile:
     """The profile asked for; else the one that envkit set the environment up with; else one that expects nothing."""
+    from envkit.checks import discover
     from envkit.profile import Profile, load
+    from envkit.setup import state
 
-    if name:
-        from envkit.checks import discover
-
-        known = checks or discover()
-        return load(name, checks={c.id: c.thresholds.keys() for c in known.values()})
-    if environment:
-        from envkit.setup import state
-
-        made = state.read(environment)
-        if made:
-            try:
-                return load(made.profile_path or made.profile)
-            except InputError:  # the profile's file has gone since: judge without
-                pass
-    return Profile()
+    made = state.read(environment) if environment and not name else None
+    if not name and not made:
+        return Profile()
+    thresholds = {check.id: check.thresholds for check in (checks or discover()).values()}
+    if not made:
+        return load(name, checks=thresholds)
+    try:
+        return load(made.profile_path or made.profile, checks=thresholds)
+    except InputError:  # the profile's file has gone since: judge without
+        return Profile()

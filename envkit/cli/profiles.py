@@ -63,13 +63,13 @@ def validate(
     from envkit.checks import discover
     from envkit.profile import ProfileErrors
 
-    checks = {check.id: list(check.thresholds) for check in discover().values()}
+    checks = {check.id: check.thresholds for check in discover().values()}
     problems = [problem for file in files for problem in _problems(file, checks)]
     if problems:
         raise ProfileErrors(dict.fromkeys(problems))  # several files may extend a broken one: say it once
 
 
-def _problems(file: str, checks: dict[str, list[str]]) -> list[Problem]:
+def _problems(file: str, checks: dict[str, dict[str, object]]) -> list[Problem]:
     from envkit.errors import InputError
     from envkit.profile import Problem, ProfileErrors, load
 

@@ -14,11 +14,11 @@ from envkit.errors import InputError, closest
 from envkit.profile.find import files_of, find, in_folder, is_name, is_path
 from envkit.profile.problems import Problem, ProfileErrors, Source
 from envkit.profile.types import Profile, ProfileFile
-from envkit.profile.values import project
+from envkit.profile.values import project, size
 
 LONGEST_CHAIN = 32
 
-Thresholds = Mapping[str, Collection[str]]
+Thresholds = Mapping[str, Mapping[str, object]]
 Content = dict[str, Any]
 
 
@@ -27,7 +27,7 @@ def load(name: str, *, checks: Thresholds | None = None) -> Profile:
 
     Args:
         name: see find().
-        checks: the known checks, id to the names of their thresholds; None leaves `checks:` unjudged.
+        checks: the known checks, id to their thresholds and defaults; None leaves `checks:` unjudged.
 
     Raises:
         ProfileErrors: everything that is wrong, each with file, line and key.
@@ -104,9 +104,31 @@ def _judge_overrides(overrides: Content, source: Source, checks: Thresholds) -> 
         if check not in checks:
             _unknown(check, "check", checks, key, source)
             continue
-        for threshold in override.get("thresholds", {}):
+        thresholds = override.get("thresholds", {})
+        for threshold, value in thresholds.items():
+            where = f"{key}.thresholds.{threshold}"
             if threshold not in checks[check]:
-                _unknown(threshold, "threshold", checks[check], f"{key}.thresholds.{threshold}", source)
+                _unknown(threshold, "threshold", checks[check], where, source)
+                continue
+            try:
+                thresholds[threshold] = _like(checks[check][threshold], value, is_size=threshold.endswith("_bytes"))
+            except ValueError as error:
+                source.problem(source.lines[where], where, str(error), f"something like {checks[check][threshold]}")
+
+
+def _like(default: object, value: Any, *, is_size: bool) -> object:
+    """The value, if it is of the default's type; a size may be said as text.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if is_size and isinstance(value, (int, str)) and not isinstance(value, bool):
+        return size(value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise ValueError(f"`{value}` is {type(value).__name__}, not {type(default).__name__}")
+    return value
 
 
 def _unknown(name: str, what: str, known: Collection[str], key: str, source: Source) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from envkit.checks import AREAS, Check, discover
+from envkit.checks import Check, discover
 from envkit.facts import SECTIONS
+from envkit.findings import AREAS
 
 CHECKS = discover()
 TESTS = [

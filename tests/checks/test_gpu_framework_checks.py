@@ -87,7 +87,8 @@ def test_a_cuda_that_no_table_knows_is_no_failure(cuda: str, facts: Facts) -> No
 
 def test_driver_too_old_for_tensorflow_fires() -> None:
     nvidia = driver("470.57.02", "11.4")
-    assert one(driver_version.driver_too_old_for_tensorflow(TENSORFLOW, nvidia, NO_FACTS, ANY, KNOWLEDGE))
+    found = driver_version.driver_too_old_for_tensorflow(TENSORFLOW, nvidia, NO_FACTS, ANY, KNOWLEDGE)
+    assert one(found).status == "fail"
 
 
 def test_driver_too_old_for_tensorflow_near_miss() -> None:
@@ -101,7 +102,8 @@ JAX_12, JAX_13 = (Jax(version="0.10.2", plugins={f"jax-cuda{n}-plugin": "0.10.2"
 
 
 def test_driver_too_old_for_jax_fires() -> None:
-    assert one(driver_version.driver_too_old_for_jax(JAX_13, driver("570.26", "12.8"), NO_FACTS, ANY, KNOWLEDGE))
+    found = driver_version.driver_too_old_for_jax(JAX_13, driver("570.26", "12.8"), NO_FACTS, ANY, KNOWLEDGE)
+    assert one(found).status == "fail"
 
 
 def test_driver_too_old_for_jax_near_miss() -> None:
@@ -121,6 +123,8 @@ def test_driver_minor_compatibility_near_miss() -> None:
     check = driver_version.driver_minor_compatibility
     for torch, cuda in ((TORCH_12, "12.8"), (TORCH_12, "13.0"), (TORCH_13, "12.8")):
         assert not list(check(torch, driver("600.1", cuda), ANY, KNOWLEDGE, NO_FACTS))
+    for torch, profile in ((TORCH_12, CPU), (Torch(version="2.13.0+cpu"), ANY)):
+        assert not list(check(torch, driver("535.54.03", "12.2"), profile, KNOWLEDGE, NO_FACTS))
 
 
 def test_gpu_arch_below_profile_fires_for_that_gpu_only() -> None:

@@ -176,7 +176,7 @@ def test_cgroup_memory_limit_low_fires() -> None:
 
 def test_cgroup_memory_limit_low_near_miss() -> None:
     for limit in (8 * GIB, "unlimited", None):
-        memory = Memory(memory_total_bytes=64 * GIB, cgroup_limit_bytes=limit)  # type: ignore[arg-type]
+        memory = Memory(memory_total_bytes=64 * GIB, cgroup_limit_bytes=limit)
         assert not list(memory_checks.cgroup_memory_limit_low(memory, requiring(memory=8 * GIB)))
 
 

@@ -69,6 +69,12 @@ def test_broken_requirements_near_miss(line: str) -> None:
     assert not list(packages.broken_requirements(inspected, facts(inspected), ANY))
 
 
+def test_broken_requirements_near_miss_where_a_version_could_not_be_read() -> None:
+    unread = Package(name="numpy", version=None)
+    inspected = python(package("torch", requires=["numpy>=2", "unversioned"]), unread, package("unversioned"))
+    assert not list(packages.broken_requirements(inspected, facts(inspected), ANY))
+
+
 def test_duplicate_distributions_fires() -> None:
     inspected = python(NUMPY, duplicates={"numpy": ["2.2.6", "1.26.4"]})
     finding = one(packages.duplicate_distributions(inspected, ANY))

@@ -52,6 +52,8 @@ def test_nvidia_gpu_missing_near_miss() -> None:
             Nvidia(pci_devices=[PciDevice(address="0000:01:00.0", vendor_id="10de", device_id="2236")]), NO_FACTS, CUDA
         )
     )
+    hung = Nvidia(pci_devices=[], nvml=Nvml(outcome="timeout"))
+    assert not list(presence.nvidia_gpu_missing(hung, NO_FACTS, CUDA))
     wsl = Nvidia(pci_devices=[], gpus=[NvidiaGpu(index=0)], nvml=Nvml(outcome="ok"))
     assert not list(presence.nvidia_gpu_missing(wsl, NO_FACTS, CUDA))
 

@@ -73,7 +73,7 @@ def test_python_build_unsupported_near_miss() -> None:
     assert not list(interpreter.python_build_unsupported(python(), STRICT))
 
 
-MANAGED = {"externally_managed": True, "virtual_environment": False}
+MANAGED: dict[str, Any] = {"externally_managed": True, "virtual_environment": False}
 
 
 def test_externally_managed_fires() -> None:

@@ -92,7 +92,7 @@ def test_select_and_ignore_take_checks_and_areas(envkit: Envkit, cpu_stack: Path
         found = envkit("doctor", "--python", cpu_stack, "--format", "json", *options).json["findings"]
         return {f["check"]: f["area"] for f in found}
 
-    assert checks("--select", "disk-low,shm-small") == {"disk-low": "machine", "shm-small": "machine"}
+    assert checks("--select", "disk-low,shm-small") == {"disk-low": "machine", "shm-small": "container"}
     selected = checks("--select", "machine", "--select", "python", "--ignore", "disk-low")
     assert set(selected.values()) == {"machine", "python"}
     assert "disk-low" not in selected

@@ -8,7 +8,7 @@ import pytest
 
 from envkit.profile import Problem, ProfileErrors, load_file
 
-CHECKS = {"shm-small": ("minimum",), "gpu-hot": ()}
+CHECKS = {"shm-small": {"minimum": 0.5, "minimum_bytes": 1024}, "gpu-hot": {}}
 
 
 def problems(tmp_path: Path, text: str) -> list[Problem]:
@@ -104,6 +104,20 @@ CASES = {
         "unknown threshold",
         "none",
     ),
+    "threshold of another type": (
+        "checks:\n  shm-small:\n    thresholds: {minimum: low}\n",
+        3,
+        "checks.shm-small.thresholds.minimum",
+        "`low` is str, not float",
+        "something like 0.5",
+    ),
+    "threshold that is no size": (
+        "checks:\n  shm-small:\n    thresholds: {minimum_bytes: 8 GiBs}\n",
+        3,
+        "checks.shm-small.thresholds.minimum_bytes",
+        "`GiBs` is no unit of size",
+        "something like 1024",
+    ),
     "infinite": (
         "checks:\n  shm-small: {thresholds: {minimum: .inf}}\n",
         2,
@@ -164,3 +178,9 @@ def test_checks_are_not_judged_where_the_known_ones_are_not_given(tmp_path: Path
     path = tmp_path / "mine.yaml"
     path.write_text("checks: {anything: {thresholds: {x: 1}}}")
     assert load_file(path).checks["anything"].thresholds == {"x": 1}
+
+
+def test_a_threshold_in_bytes_may_be_said_as_a_size_and_a_whole_number_is_a_float_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("checks: {shm-small: {thresholds: {minimum_bytes: 8 GiB, minimum: 2}}}")
+    assert load_file(path, checks=CHECKS).checks["shm-small"].thresholds == {"minimum_bytes": 8 << 30, "minimum": 2.0}

@@ -149,7 +149,7 @@ def load_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="surrogatepass")
     problems = []
     try:
-        profile = load_file(path, checks={"x": ("y",)})
+        profile = load_file(path, checks={"x": {"y": 1}})
     except ProfileErrors as error:
         profile, problems = None, error.problems
     assert isinstance(profile, Profile) or problems
