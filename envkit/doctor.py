@@ -59,7 +59,7 @@ def examine(
         for c in _causes_first(checks)
         if (not select or c.id in select or c.area in select) and not {c.id, c.area} & set(ignore)
     ]
-    findings = [f for name in SECTIONS for f in _unknown_section(name, facts, chosen)]
+    findings = _unknown_sections(facts, chosen)
     for check in chosen:
         findings.extend(_explain(f, check, checks, findings) for f in _run(check, facts, profile, knowledge))
     findings = _in_order(findings)
@@ -102,19 +102,23 @@ def _causes_first(checks: Mapping[str, Check]) -> list[Check]:
     return list(ordered.values())
 
 
-def _unknown_section(name: str, facts: Facts, chosen: Collection[Check]) -> list[Finding]:
-    """One finding for a section that was asked for and gave no answer."""
-    section: Section[object] = getattr(facts, name)
-    if section.outcome != "unknown" or section.why == "not asked" or not any(name in c.needs for c in chosen):
-        return []
+def _unknown_sections(facts: Facts, chosen: Collection[Check]) -> list[Finding]:
+    """A finding for each reason why sections gave no answer, the section it names first standing for the others."""
+    needed = {name for check in chosen for name in check.needs}
+    by_reason: dict[str, list[str]] = {}
+    for name in SECTIONS:
+        section: Section[object] = getattr(facts, name)
+        if name in needed and section.outcome == "unknown" and section.why != "not asked":
+            by_reason.setdefault(section.why, []).append(name)
     return [
         Finding(
-            check=f"{name.replace('_', '-')}-unknown",
-            area=_AREA_OF_SECTION.get(name, "machine"),
+            check=f"{names[0].replace('_', '-')}-unknown",
+            area=_AREA_OF_SECTION.get(names[0], "machine"),
             status="unknown",
-            subject=name,
-            message=f"The facts of {name.replace('_', ' ')} could not be read: {section.why}",
+            subject=names[0],
+            message=f"the facts of {', '.join(names).replace('_', ' ')} could not be read: {why}",
         )
+        for why, names in by_reason.items()
     ]
 
 

@@ -80,7 +80,7 @@ def _container(facts: Facts) -> str:
 def _python(facts: Facts) -> str:
     python = facts.python.facts
     if not python:
-        return facts.python.why
+        return "unknown"
     kind = "conda" if python.conda else "virtual environment" if python.virtual_environment else "system"
     return f"{python.version}, {python.executable} ({kind}), {len(python.packages)} packages"
 

@@ -18,12 +18,14 @@ Envkit = Callable[..., Any]
 Nvml = Callable[[str], dict[str, str]]
 InMounts = Callable[[str], list[str]]
 
-# What the kernel shows of one NVIDIA GPU with its driver loaded.
+# What the kernel shows of one NVIDIA GPU with its driver loaded, in a container too.
 GPU_IN_SYS = """
 mount -t tmpfs none /sys
 d=/sys/bus/pci/devices/0000:1a:00.0; mkdir -p $d /sys/module/nvidia
 echo 0x10de >$d/vendor; echo 0x2236 >$d/device; echo 0x030200 >$d/class
-echo 570.133.20 >/sys/module/nvidia/version"""
+echo 570.133.20 >/sys/module/nvidia/version
+mount -t tmpfs none /dev; mknod /dev/null c 1 3; mknod /dev/urandom c 1 9; chmod 666 /dev/*
+mknod /dev/nvidia0 c 195 0; mknod /dev/nvidiactl c 195 255; mknod /dev/nvidia-uvm c 511 0; chmod 666 /dev/nv*"""
 
 
 @pytest.fixture
@@ -158,15 +160,18 @@ def test_a_working_folder_that_is_gone_is_no_end(envkit: Envkit) -> None:
     assert (ran.status, ran.err) == (0, "")
 
 
+@pytest.mark.xfail(reason="a home that may not be read ends knowledge.load with PermissionError")
 def test_another_user_gets_a_report(envkit: Envkit, tmp_path: Path) -> None:
     if os.geteuid():
         pytest.skip("needs root, to become someone else")
     before = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-    code = "import os, sys, envkit; sys.exit(not os.path.exists(sys.executable))"
-    reach = subprocess.run([*before, sys.executable, "-c", code], cwd="/", check=False, capture_output=True)
-    if reach.returncode:
-        pytest.skip("other users cannot reach this Python")
-    ran = envkit("doctor", "--python", sys.executable, "--fail-on", "never", before=before, cwd=Path("/"))
+    reach = subprocess.run([*before, sys.executable, "-c", "import envkit"], cwd="/", check=False, capture_output=True)
+    if reach.returncode or not Path("/usr/bin/python3").exists():
+        pytest.skip("other users cannot reach the Python that runs the tests, or there is no other")
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    judge = ("doctor", "--python", "/usr/bin/python3", "--fail-on", "never")
+    ran = envkit(*judge, before=before, cwd=Path("/"), env={"HOME": str(home)})
     assert ran.status == 0
     assert "✓ machine" in ran.out
 
