@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from envkit import __version__, harness
-from envkit.facts import SECTIONS, Facts, Section, absent, unknown
+from envkit.facts import SECTIONS, Facts, Section, absent, ok, unknown
 from envkit.facts.software import Python
 from envkit.interpreter import LOOKED_AT, Interpreter
 from envkit.target import FLOOR, modules, program
@@ -126,6 +126,8 @@ def inspect(
         return dict.fromkeys(names, _no_python())
     child = harness.run([python.path, "-"], stdin=program(names), deadline_seconds=deadline_seconds, on_idle=on_idle)
     sections = {name: _received(child, name) or unknown(_silence(python, child), child.seconds) for name in names}
+    if "python" in sections and (version := _too_old(child)):
+        sections["python"] = ok(Python(executable=python.path, version=version, looked_into=False), child.seconds)
     facts = sections["python"].facts if "python" in sections else None
     if isinstance(facts, Python):
         noise = f"{child.stdout}{child.stderr}".strip()[:NOISE_CHARACTERS] or None
@@ -168,13 +170,17 @@ def _typed(record: Mapping[str, object], name: str) -> Section[Any]:
 
 def _silence(python: Interpreter, child: harness.Child) -> str:
     """Why a section did not come."""
-    for record in child.records:
-        if record.get("error") == "unsupported-python":
-            floor = ".".join(map(str, FLOOR))
-            return f"{python.path} is Python {record.get('version')}: envkit inspects {floor} and newer"
+    if version := _too_old(child):
+        return f"{python.path} is Python {version}: envkit looks into {'.'.join(map(str, FLOOR))} and newer"
     if child.succeeded:
         return f"{python.path} ended without an answer: is it a Python?"
     return f"{python.path}: {_ending(child)}"
+
+
+def _too_old(child: harness.Child) -> str:
+    """The version of an interpreter that the payload does not run on."""
+    versions = [record["version"] for record in child.records if record.get("error") == "unsupported-python"]
+    return str(versions[0]) if versions else ""
 
 
 def _ending(child: harness.Child) -> str:

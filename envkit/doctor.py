@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from envkit.checks import Check
 from envkit.errors import InputError, closest
 from envkit.facts import SECTIONS, Facts, Section
-from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict
+from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict, said
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
 from envkit.summary import summarise
@@ -236,7 +236,7 @@ def _headline(status: Verdict, findings: list[Finding], profile: Profile) -> str
     unknowns = [f for f in findings if f.status == "unknown"]
     doubt = f", {_count(len(unknowns), 'thing')} unknown" if unknowns else ""
     if status == "unhealthy":
-        return f"cannot train{with_profile}: {problems[0].message if problems else 'see below'}"
+        return f"cannot train{with_profile}: {said(problems[0]) if problems else 'see below'}"
     if status == "unknown":
         reason = next((f.message for f in findings if f.status in {"unknown", "crash"}), "no check was run")
         return f"could not tell whether this machine can train{with_profile}: {reason}"

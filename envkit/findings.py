@@ -69,6 +69,12 @@ def unsure(message: str, *, subject: str = "", evidence: list[str] | None = None
     return Finding(status="unknown", message=message, subject=subject, evidence=evidence or [])
 
 
+def said(finding: Finding) -> str:
+    """The message, with the subject before it unless it names that itself."""
+    about = f"{finding.subject}: " if finding.subject and finding.subject not in finding.message else ""
+    return about + finding.message
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The judgement of one machine: findings of every check, causes before what they explain."""
 

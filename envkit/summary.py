@@ -26,7 +26,7 @@ def _machine(facts: Facts) -> str:
     system, cpu, memory = facts.system.facts, facts.cpu.facts, facts.memory.facts
     parts = []
     if system:
-        virtual = system.virtual_machine not in {None, "none"}
+        virtual = system.virtual_machine not in {None, "none"} and not system.wsl
         parts += [system.distribution or system.os, "WSL" if system.wsl else None]
         parts += [f"{system.virtual_machine} guest" if virtual else None]
     if cpu:
@@ -45,10 +45,10 @@ def _accelerators(facts: Facts) -> str:
     parts: list[str] = []
     nvidia = facts.nvidia.facts
     if nvidia and nvidia.gpus:
-        parts.append(_grouped([gpu.name or "unnamed NVIDIA GPU" for gpu in nvidia.gpus]))
+        parts.append(_grouped([gpu.name or "NVIDIA GPU that does not answer" for gpu in nvidia.gpus]))
         parts.append(f"driver {nvidia.driver_version}" if nvidia.driver_version else "driver unknown")
     elif nvidia and nvidia.pci_devices:
-        parts.append(f"{len(nvidia.pci_devices)} NVIDIA GPU on PCI, not answering")
+        parts.append(f"{_grouped(['NVIDIA GPU'] * len(nvidia.pci_devices))} on PCI, no driver that answers")
     if facts.amd.facts and facts.amd.facts.gpus:
         parts.append(_grouped([gpu.name or gpu.gfx or "AMD GPU" for gpu in facts.amd.facts.gpus]))
     if facts.tpu.facts and facts.tpu.facts.pci_devices:
@@ -81,6 +81,8 @@ def _python(facts: Facts) -> str:
     python = facts.python.facts
     if not python:
         return "unknown"
+    if not python.looked_into:
+        return f"{python.version}, {python.executable}"
     kind = "conda" if python.conda else "virtual environment" if python.virtual_environment else "system"
     return f"{python.version}, {python.executable} ({kind}), {len(python.packages)} packages"
 

@@ -165,7 +165,9 @@ def test_an_old_python_is_named_with_the_floor() -> None:
     if path is None:
         pytest.skip("no Python 2.7 under ~/.pyenv/versions")
     facts = observe(Interpreter(str(path), "--python"))
-    assert facts.python.why == f"{path} is Python {path.parts[-3]}: envkit inspects 3.8 and newer"
+    assert facts.python.facts is not None
+    assert (facts.python.facts.version, facts.python.facts.looked_into) == (path.parts[-3], False)
+    assert facts.torch.why == f"{path} is Python {path.parts[-3]}: envkit looks into 3.8 and newer"
     assert facts.torch.why == facts.python.why
 
 

@@ -100,6 +100,13 @@ def out_of_reach(facts: Facts, profile: Profile) -> bool:
     return getattr(facts, wanted).facts is None
 
 
+def without_accelerator(facts: Facts) -> str:
+    """What a framework does then; a driver that hangs may hang whoever asks it."""
+    nvidia = facts.nvidia.facts
+    hangs = nvidia is not None and nvidia.nvml.outcome == "timeout"
+    return "cannot use the GPU, and may hang too" if hangs else "will train on the CPU"
+
+
 def label(gpu: NvidiaGpu) -> str:
     """How findings call it: "GPU 0, NVIDIA A10"."""
     return f"GPU {gpu.index}, {gpu.name}" if gpu.name else f"GPU {gpu.index}"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from envkit.facts import Facts
     from envkit.facts.software import Package, Python
+    from envkit.knowledge import Knowledge
     from envkit.profile import Profile
 
 TENSORFLOWS = (
@@ -88,6 +89,25 @@ def repair(python: Python | None, profile: Profile, *requirements: str, reinstal
     if profile.name:
         return [["envkit", "setup", "--profile", profile.name]]
     return [install(python, *requirements, reinstall=reinstall)]
+
+
+def torch_for_gpus(facts: Facts, knowledge: Knowledge) -> list[list[str]]:
+    """The command that installs the newest PyTorch with code for every GPU of this machine that its driver runs.
+
+    uv's own choice (--torch-backend=auto) asks the driver only, not the compute capability.
+    """
+    nvidia, python, system = facts.nvidia.facts, facts.python.facts, facts.system.facts
+    gpus = (nvidia.gpus or []) if nvidia else []
+    build = knowledge.torch_build(
+        [gpu.compute_capability for gpu in gpus if gpu.compute_capability],
+        driver_cuda=(nvidia.cuda_driver_version if nvidia else None) or "",
+        python=python.version if python else "",
+        architecture=(system.architecture if system else None) or "x86_64",
+    )
+    if build is None:
+        return []
+    version, variant = build
+    return [install(python, f"--torch-backend={variant}", f"torch=={version}", reinstall=True)]
 
 
 def listed(names: Iterable[str], most: int = 6) -> str:

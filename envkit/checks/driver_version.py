@@ -12,7 +12,7 @@ import msgspec
 
 from envkit.checks import check
 from envkit.checks._gpus import judged
-from envkit.checks._packages import install
+from envkit.checks._packages import install, torch_for_gpus
 from envkit.findings import Findings, Remedy, fail, unsure, warn
 from envkit.versions import minor, release, satisfies
 
@@ -103,7 +103,7 @@ def driver_too_old_for_torch(
 ) -> Findings:
     """The NVIDIA driver is too old for the CUDA that PyTorch was built with."""
     if judged(profile):
-        other = [install(facts.python.facts, "--torch-backend=auto", "torch", reinstall=True)]
+        other = torch_for_gpus(facts, knowledge)
         yield from _too_old(f"PyTorch {torch.version}", torch.cuda, nvidia, facts.system.facts, knowledge, other=other)
 
 

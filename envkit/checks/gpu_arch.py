@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._gpus import judged, label, usable
-from envkit.checks._packages import install
+from envkit.checks._packages import torch_for_gpus
 from envkit.checks.driver_version import cuda_major
 from envkit.findings import Findings, Remedy, fail, unsure, warn
 from envkit.knowledge.tables import CudaCode
@@ -71,10 +71,7 @@ def gpu_arch_not_in_torch(
                 f"PyTorch {torch.version} has no code for compute capability {capability}",
                 subject=label(gpu),
                 evidence=evidence + (["the driver is too old to compile its PTX"] if stale else []),
-                remedy=Remedy(
-                    text="install a build for this GPU (a Pascal, Maxwell or Volta GPU: cu126, PyTorch up to 2.14)",
-                    commands=[install(facts.python.facts, "--torch-backend=auto", "torch", reinstall=True)],
-                ),
+                remedy=_other_torch(facts, knowledge),
             )
         elif runs == "ptx":
             yield warn(
@@ -83,6 +80,13 @@ def gpu_arch_not_in_torch(
                 evidence=evidence,
                 remedy=Remedy(text="install a newer build with code for this GPU"),
             )
+
+
+def _other_torch(facts: Facts, knowledge: Knowledge) -> Remedy:
+    commands = torch_for_gpus(facts, knowledge)
+    if commands:
+        return Remedy(text="install a build with code for this GPU", commands=commands)
+    return Remedy(text="no PyTorch that envkit knows has code for this GPU and runs on this driver and Python")
 
 
 def _torch_code(torch: Torch, facts: Facts, knowledge: Knowledge) -> tuple[CudaCode | None, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, judged, out_of_reach, usable
+from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, judged, out_of_reach, usable, without_accelerator
 from envkit.checks._packages import installed, repair
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import parse_requirement, release, satisfies
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def jax_trains_on_cpu(jax: Jax, facts: Facts, profile: Profile) -> Findings:
     """JAX trains on the CPU, for there is no accelerator it could use."""
     if out_of_reach(facts, profile):
-        yield warn(f"JAX {jax.version} will train on the CPU")
+        yield warn(f"JAX {jax.version} {without_accelerator(facts)}")
 
 
 @check(area="frameworks")

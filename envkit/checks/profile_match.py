@@ -26,6 +26,8 @@ def frameworks_missing(python: Python | None, facts: Facts, profile: Profile) ->
 
     Any build of TensorFlow counts as TensorFlow.
     """
+    if python and not python.looked_into:
+        return
     where = f"{python.executable} (Python {python.version})" if python else facts.python.why
     if not profile.name:
         sections = (facts.torch, facts.tensorflow, facts.jax)

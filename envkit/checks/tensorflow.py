@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, has_nvidia_gpu, judged, out_of_reach, usable
+from envkit.checks._gpus import (
+    ACCELERATOR_TROUBLE,
+    NVIDIA_TROUBLE,
+    has_nvidia_gpu,
+    judged,
+    out_of_reach,
+    usable,
+    without_accelerator,
+)
 from envkit.checks._packages import repair, wants
 from envkit.findings import Findings, Remedy, fail, warn
 
@@ -25,7 +33,7 @@ def _cpu_is_meant(profile: Profile) -> bool:
 def tensorflow_trains_on_cpu(tensorflow: Tensorflow, facts: Facts, profile: Profile) -> Findings:
     """TensorFlow trains on the CPU, for there is no accelerator it could use."""
     if out_of_reach(facts, profile) and profile.requires.accelerator != "tpu" and not _cpu_is_meant(profile):
-        yield warn(f"TensorFlow {tensorflow.version} will train on the CPU")
+        yield warn(f"TensorFlow {tensorflow.version} {without_accelerator(facts)}")
 
 
 @check(area="frameworks")
@@ -37,16 +45,26 @@ def tensorflow_cpu_build_on_gpu_host(tensorflow: Tensorflow, facts: Facts, profi
         return
     found = fail if profile.wants_gpu else warn
     version = tensorflow.version.partition("+")[0]
-    yield found(
-        f"{tensorflow.distribution} {tensorflow.version} is built without CUDA, and this machine has an NVIDIA GPU",
-        evidence=["build_info.py: is_cuda_build False"],
-        remedy=Remedy(
+    torch = facts.torch.facts
+    if torch and torch.cuda and not torch.cuda.startswith("12."):
+        # Its CUDA 12 libraries and PyTorch's would overwrite each other.
+        remedy = Remedy(
+            text=f"give TensorFlow, which has builds for CUDA 12 only, an environment apart from this PyTorch's CUDA "
+            f"{torch.cuda}",
+            commands=[["envkit", "setup", "--profile", "cuda12", "--venv", ".venv-tensorflow"]],
+        )
+    else:
+        remedy = Remedy(
             text="uninstall it and install the build for CUDA",
             commands=[
                 ["uv", "pip", "uninstall", *_where(facts), tensorflow.distribution],
                 *repair(facts.python.facts, profile, f"tensorflow[and-cuda]=={version}"),
             ],
-        ),
+        )
+    yield found(
+        f"{tensorflow.distribution} {tensorflow.version} is built without CUDA, and this machine has an NVIDIA GPU",
+        evidence=["build_info.py: is_cuda_build False"],
+        remedy=remedy,
     )
 
 

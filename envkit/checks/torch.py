@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import ACCELERATOR_TROUBLE, NVIDIA_TROUBLE, has_nvidia_gpu, judged, out_of_reach, usable
-from envkit.checks._packages import install, installed, repair
+from envkit.checks._gpus import (
+    ACCELERATOR_TROUBLE,
+    NVIDIA_TROUBLE,
+    has_nvidia_gpu,
+    judged,
+    out_of_reach,
+    usable,
+    without_accelerator,
+)
+from envkit.checks._packages import installed, repair, torch_for_gpus
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import local, minor, parse_requirement, satisfies
 
@@ -24,11 +32,11 @@ _COMPANIONS = ("torchvision", "torchaudio")
 def torch_trains_on_cpu(torch: Torch, facts: Facts, profile: Profile) -> Findings:
     """PyTorch trains on the CPU, for there is no accelerator it could use."""
     if profile.requires.accelerator != "tpu" and out_of_reach(facts, profile):
-        yield warn(f"PyTorch {torch.version} will train on the CPU")
+        yield warn(f"PyTorch {torch.version} {without_accelerator(facts)}")
 
 
 @check(area="frameworks")
-def torch_cpu_build_on_gpu_host(torch: Torch, facts: Facts, profile: Profile) -> Findings:
+def torch_cpu_build_on_gpu_host(torch: Torch, facts: Facts, profile: Profile, knowledge: Knowledge) -> Findings:
     """PyTorch is a build without support for the GPU of this machine, so it trains on the CPU without a word."""
     plain = torch.build_known and not (torch.cuda or torch.hip or torch.xpu)
     amd, wanted = facts.amd.facts, profile.requires.accelerator
@@ -40,9 +48,7 @@ def torch_cpu_build_on_gpu_host(torch: Torch, facts: Facts, profile: Profile) ->
         return
     found = fail if profile.wants_gpu else warn
     build = "ROCm" if torch.hip else "CUDA" if torch.cuda else "the CPU"
-    other = [
-        install(facts.python.facts, "--torch-backend=auto", f"torch=={torch.version.partition('+')[0]}", reinstall=True)
-    ]
+    other = torch_for_gpus(facts, knowledge)
     maker = "an AMD" if wanted == "amd" else "an NVIDIA"
     yield found(
         f"PyTorch {torch.version} is a build for {build}, and this machine has {maker} GPU",

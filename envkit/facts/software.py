@@ -41,6 +41,8 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
     executable: str
     version: str
     """"3.11.7"."""
+    looked_into: bool = True
+    """False: too old for envkit to look into; the version is all that is known."""
     implementation: str = "cpython"
     bits: int = 64
     free_threaded: bool = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 
-from envkit.findings import AREAS, Finding, Remedy, Report, Status
+from envkit.findings import AREAS, Finding, Remedy, Report, Status, said
 from envkit.formats import VERDICT_MARKS, Style, Tone
 
 _PROBLEMS: tuple[Status, ...] = ("fail", "crash", "warn", "unknown")
@@ -46,7 +46,7 @@ def _area(area: str, report: Report, consequences: dict[str, list[Finding]], sty
 
 
 def _problem(finding: Finding, style: Style) -> list[str]:
-    lines = _lines(_said(finding), style, indent=4, mark=finding.status, label=finding.check)
+    lines = _lines(said(finding), style, indent=4, mark=finding.status, label=finding.check)
     for fact in finding.evidence:
         lines += _lines(f"· {fact}", style, indent=6, hanging=2, tone="dim")
     return lines + (_remedy(finding.remedy, style) if finding.remedy else [])
@@ -63,16 +63,11 @@ def _consequences(cause: Finding, consequences: dict[str, list[Finding]], style:
     """What follows from a cause, a line each."""
     lines: list[str] = []
     for f in consequences.get(cause.check, []):
-        lines += _lines(f"so {_said(f)}", style, indent=6, hanging=3, label=f.check)
+        lines += _lines(f"so {said(f)}", style, indent=6, hanging=3, label=f.check)
         if f.check not in above:
             above.add(f.check)
             lines += _consequences(f, consequences, style, above)
     return lines
-
-
-def _said(finding: Finding) -> str:
-    about = f"{finding.subject}: " if finding.subject and finding.subject not in finding.message else ""
-    return about + finding.message
 
 
 def _tally(report: Report, style: Style) -> list[str]:

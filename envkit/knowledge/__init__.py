@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -88,6 +88,30 @@ class Knowledge:
             return None
         variants = series.x86_64 if architecture == "x86_64" else series.aarch64
         return variants.get("cu" + minor(cuda).replace(".", ""))
+
+    def torch_build(
+        self, capabilities: Collection[str], *, driver_cuda: str, python: str, architecture: str
+    ) -> tuple[str, str] | None:
+        """The newest PyTorch with code for all these GPUs, and the variant of its wheels: ("2.14.1", "cu126").
+
+        Args:
+            capabilities: compute capabilities, ["6.0"]; none: any GPU.
+            driver_cuda: CUDA that the driver implements; "" where that is not known.
+            python: version of the interpreter, "3.11.7"; "" for any.
+            architecture: of the machine, "x86_64".
+        """
+        for version in sorted(self.torch.releases, key=lambda v: release(v) or (), reverse=True):
+            series = self.torch.series.get(minor(version))
+            if not series or (python and satisfies(python, self.torch.releases[version].python) is False):
+                continue
+            variants = series.aarch64 if architecture == "aarch64" else series.x86_64
+            offered = [variant for variant, code in variants.items() if code.on_index]
+            for variant in sorted(offered, key=lambda v: int(v.removeprefix("cu")), reverse=True):
+                cuda = f"{variant[2:-1]}.{variant[-1]}"
+                old = driver_cuda and int(cuda.partition(".")[0]) > int(driver_cuda.partition(".")[0])
+                if not old and all(self.runs_on(variants[variant], c, cuda) == "binary" for c in capabilities):
+                    return version, variant
+        return None
 
     def tensorflow_code(self, version: str) -> CudaCode | None:
         """The CUDA code in a TensorFlow wheel for Linux."""

@@ -39,6 +39,8 @@ class CudaCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     sm: list[int]
     ptx: list[int] = []
+    on_index: bool = True
+    """False: built, but not known to be on PyTorch's index, so not to be recommended."""
 
 
 class Lifted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

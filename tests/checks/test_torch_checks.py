@@ -71,7 +71,7 @@ def test_torch_trains_on_cpu_near_miss(facts: Facts, profile: Profile) -> None:
     ],
 )
 def test_torch_cpu_build_on_gpu_host_fires(torch: Torch, facts: Facts, profile: Profile, status: str) -> None:
-    assert one(torch_checks.torch_cpu_build_on_gpu_host(torch, facts, profile)).status == status
+    assert one(torch_checks.torch_cpu_build_on_gpu_host(torch, facts, profile, KNOWLEDGE)).status == status
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_torch_cpu_build_on_gpu_host_fires(torch: Torch, facts: Facts, profile: 
     ],
 )
 def test_torch_cpu_build_on_gpu_host_near_miss(torch: Torch, facts: Facts, profile: Profile) -> None:
-    assert not list(torch_checks.torch_cpu_build_on_gpu_host(torch, facts, profile))
+    assert not list(torch_checks.torch_cpu_build_on_gpu_host(torch, facts, profile, KNOWLEDGE))
 
 
 def test_torch_cuda_init_fails_fires() -> None:

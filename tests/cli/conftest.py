@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ def environ() -> dict[str, str]:
 def envkit(tmp_path: Path, environ: dict[str, str]) -> Envkit:
     """Run `envkit ARGUMENTS...`; whatever becomes of it, there is no traceback."""
     here = tmp_path / "here"
-    here.mkdir()
+    here.mkdir(exist_ok=True)
 
     def run(
         *arguments: object,
@@ -105,7 +106,9 @@ def nvml(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, 
         pytest.skip("no C compiler to build the NVML stand-in with")
     folder = tmp_path_factory.mktemp("nvml")
     source = Path(__file__).parents[1] / "nvml/nvml.c"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", source], check=True)
+    (folder / "nothing.c").touch()
+    for library, code in (("libnvidia-ml.so.1", source), ("libcuda.so.1", folder / "nothing.c")):
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / library, code], check=True)
 
     def play(script: str) -> dict[str, str]:
         (folder / "script").write_text(script)
@@ -125,3 +128,31 @@ def program(tmp_path: Path) -> Callable[[str], Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> dict[str, str]:
+    """Variables of a machine that knows two packages only, alpha 1.0, which needs beta 2.0, and has empty caches."""
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for name, version, needs in (("alpha", "1.0", "Requires-Dist: beta\n"), ("beta", "2.0", "")):
+        info = f"{name}-{version}.dist-info"
+        files = {
+            f"{name}.py": "",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{info}/RECORD": f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
+        }
+        with zipfile.ZipFile(wheels / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+            for path, text in files.items():
+                archive.writestr(path, text)
+    return {
+        "HOME": str(tmp_path / "home"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        "UV_CACHE_DIR": str(tmp_path / "uv-cache"),
+        "UV_NO_CONFIG": "1",
+        "UV_HTTP_RETRIES": "0",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_FIND_LINKS": str(wheels),
+        "PIP_NO_INDEX": "1",
+    }

@@ -21,7 +21,7 @@ InMounts = Callable[[str], list[str]]
 # What the kernel shows of one NVIDIA GPU with its driver loaded, in a container too.
 GPU_IN_SYS = """
 mount -t tmpfs none /sys
-d=/sys/bus/pci/devices/0000:1a:00.0; mkdir -p $d /sys/module/nvidia
+d=/sys/bus/pci/devices/0000:1a:00.0; mkdir -p $d /sys/module/nvidia /sys/module/nvidia_uvm
 echo 0x10de >$d/vendor; echo 0x2236 >$d/device; echo 0x030200 >$d/class
 echo 570.133.20 >/sys/module/nvidia/version
 mount -t tmpfs none /dev; mknod /dev/null c 1 3; mknod /dev/urandom c 1 9; chmod 666 /dev/*
@@ -58,7 +58,7 @@ def report(ran: Any) -> tuple[int, str, list[str], dict[str, Any]]:
     ],
 )
 def test_a_broken_nvml_is_the_verdict(
-    envkit: Envkit, nvml: Nvml, in_mounts: InMounts, cpu_stack: Path, script: str, check: str, said: str
+    envkit: Envkit, nvml: Nvml, in_mounts: InMounts, cpu_stack: Path, *, script: str, check: str, said: str
 ) -> None:
     ran = envkit(
         *("doctor", "--profile", "cuda12", "--python", cpu_stack, "--format", "json", "--ignore", "profile"),

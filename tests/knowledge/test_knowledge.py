@@ -79,6 +79,25 @@ def test_code_of_a_torch_wheel_runs_where_its_own_rule_says(
     assert KNOWLEDGE.runs_on(code, capability, cuda) == expected
 
 
+@pytest.mark.parametrize(
+    ("capabilities", "driver_cuda", "python", "expected"),
+    [
+        (["6.0"], "12.8", "3.11.7", ("2.14.1", "cu126")),  # Pascal: cu126 alone, which ends with 2.14
+        (["6.0", "12.0"], "13.0", "3.11.7", None),  # no wheel has code for both
+        (["9.0"], "13.2", "3.12.1", ("2.15.0", "cu132")),
+        (["9.0"], "13.2", "3.10.0", ("2.14.1", "cu132")),  # 2.15 has no wheels for 3.10
+        (["10.0"], "12.8", "3.11.7", ("2.11.0", "cu128")),  # Blackwell on a driver of CUDA 12
+        (["9.0"], "11.4", "", ("2.7.1", "cu118")),
+        ([], "", "", ("2.15.0", "cu132")),
+    ],
+)
+def test_the_pytorch_to_install_has_code_for_every_gpu_and_runs_on_the_driver(
+    capabilities: list[str], driver_cuda: str, python: str, expected: tuple[str, str] | None
+) -> None:
+    build = KNOWLEDGE.torch_build(capabilities, driver_cuda=driver_cuda, python=python, architecture="x86_64")
+    assert build == expected
+
+
 def test_code_for_an_integrated_gpu_runs_there_only() -> None:
     assert KNOWLEDGE.runs_on(CudaCode(sm=[101]), "11.0", "12.8") == "binary"
     assert KNOWLEDGE.runs_on(CudaCode(sm=[87]), "8.9", "12.8") == "no"
