@@ -71,7 +71,8 @@ def python_2() -> Path:
 def test_python_2_is_named_as_too_old(envkit: Envkit) -> None:
     ran = envkit("doctor", "--python", python_2())
     assert (ran.status, ran.err) == (1, "")
-    assert ran.first_line == "✗ cannot train: Python 2.7.18 is too old for every current framework"
+    assert ran.first_line.startswith("✗ cannot train: Python 2.7.")
+    assert ran.first_line.endswith(" is too old for every current framework")
 
 
 @contradicts
