@@ -20,7 +20,11 @@ def _setup(profile: Profile) -> Remedy:
     return Remedy(text="install what the profile asks for", commands=[["envkit", "setup", "--profile", name]])
 
 
-@check(area="profile", after="python-unsupported")
+# Where its accelerator is missing, setup installs no such profile: that its packages are not there follows.
+@check(
+    area="profile",
+    after=("nvidia-gpu-missing", "amd-gpu-missing", "tpu-missing", "apple-silicon-missing", "python-unsupported"),
+)
 def frameworks_missing(python: Python | None, facts: Facts, profile: Profile) -> Findings:
     """Packages that the profile installs are not there; without a profile: no framework is.
 

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from envkit.profile import Profile
+from envkit.profile.values import project
 from envkit.setup.resolve import Package, Resolved
 from envkit.setup.sources import Sources, describe
 
@@ -78,6 +79,8 @@ def make_plan(
     building = building_folder(target)
     inside = str(building / "bin/python")
     names = sorted(sources.environment)
+    own = {project(requirement) for requirement in profile.packages}
+    packages = sorted(resolved.packages, key=lambda package: (package.name not in own, package.name))
     prompt = target.parent.name if target.name.startswith(".") else target.name
     create = [uv, "venv", "--quiet", "--allow-existing", "--relocatable", "--no-project"]
     create += ["--prompt", prompt or "envkit", "--python", python, str(building)]
@@ -98,7 +101,7 @@ def make_plan(
         replaces=replaces,
         python=python,
         python_version=python_version,
-        packages=resolved.packages,
+        packages=packages,
         download_bytes=sum(package.size_bytes or 0 for package in resolved.packages if package.remote),
         disk_bytes=profile.requires.disk,
         lock=resolved.lock,
