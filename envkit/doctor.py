@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from envkit.causes import causes_first, explain, in_order
 from envkit.checks import Check
 from envkit.errors import InputError, closest
 from envkit.facts import SECTIONS, Facts, Section
@@ -19,9 +20,6 @@ _AREA_OF_SECTION: dict[str, Area] = {
     "python": "python",
     **dict.fromkeys(("torch", "tensorflow", "jax", "torch_deep", "tensorflow_deep", "jax_deep"), "frameworks"),
 }
-_SEVERITY: dict[Status, int] = {"fail": 0, "crash": 1, "warn": 2, "unknown": 3, "pass": 4, "skip": 5}
-# An unknown one of these is no reason for doubt, unless the profile wants that very accelerator.
-_OPTIONAL_SECTIONS = ("tpu", "amd", "apple", "disk", "container")
 
 
 def examine(
@@ -56,13 +54,13 @@ def examine(
             )
     chosen = [
         c
-        for c in _causes_first(checks)
+        for c in causes_first(checks)
         if (not select or c.id in select or c.area in select) and not {c.id, c.area} & set(ignore)
     ]
     findings = _unknown_sections(facts, chosen)
     for check in chosen:
-        findings.extend(_explain(f, check, checks, findings) for f in _run(check, facts, profile, knowledge))
-    findings = _in_order(findings)
+        findings.extend(explain(f, check, checks, findings) for f in _run(check, facts, profile, knowledge))
+    findings = in_order(findings)
     status = _verdict(findings, profile)
     return Report(
         envkit=facts.envkit,
@@ -83,23 +81,6 @@ def exit_status(report: Report, fail_on: FailOn) -> int:
     if report.status == "unhealthy" or (report.status == "degraded" and fail_on == "warn"):
         return 1
     return 3 if report.status == "unknown" else 0
-
-
-def _causes_first(checks: Mapping[str, Check]) -> list[Check]:
-    """All checks, each behind those it comes after; otherwise in the order given."""
-    ordered: dict[str, Check] = {}
-
-    def place(check: Check, above: tuple[str, ...]) -> None:
-        if check.id in ordered:
-            return
-        for cause in check.after:
-            if cause in checks and cause not in above:
-                place(checks[cause], (*above, check.id))
-        ordered[check.id] = check
-
-    for check in checks.values():
-        place(check, ())
-    return list(ordered.values())
 
 
 def _unknown_sections(facts: Facts, chosen: Collection[Check]) -> list[Finding]:
@@ -141,7 +122,7 @@ def _run(check: Check, facts: Facts, profile: Profile, knowledge: Knowledge) -> 
     except Exception as error:  # noqa: BLE001 - a check that raises is a result, not the end of the report
         return [_about(check, "crash", f"the check failed: {type(error).__name__}: {error}")]
     if not found:
-        return [_about(check, "pass", check.title)]
+        return [_about(check, "pass", f"not the case: {check.title}")]
     severity = override.severity if override else None
     return [
         Finding(
@@ -161,70 +142,23 @@ def _about(check: Check, status: Status, message: str) -> Finding:
     return Finding(check=check.id, area=check.area, status=status, message=message)
 
 
-def _explain(finding: Finding, check: Check, checks: Mapping[str, Check], earlier: list[Finding]) -> Finding:
-    """Name the earlier finding that explains this one, if there is one at least as severe about the same subject."""
-    if finding.status not in {"fail", "warn", "unknown"}:
-        return finding
-    for cause in _ancestors(check, checks):
-        for f in earlier:
-            if f.check == cause and f.status in {"fail", "warn"} and _SEVERITY[f.status] <= _SEVERITY[finding.status]:
-                same = not f.subject or not finding.subject or f.subject == finding.subject
-                if same or f.area != finding.area:
-                    return Finding(
-                        **{**{k: getattr(finding, k) for k in finding.__struct_fields__}, "caused_by": cause}
-                    )
-    return finding
-
-
-def _ancestors(check: Check, checks: Mapping[str, Check]) -> list[str]:
-    """Ids of the checks before this one, nearest first."""
-    found: dict[str, None] = {}
-    queue = list(check.after)
-    while queue:
-        cause = queue.pop(0)
-        if cause not in found:
-            found[cause] = None
-            queue.extend(checks[cause].after if cause in checks else ())
-    return list(found)
-
-
-def _in_order(findings: list[Finding]) -> list[Finding]:
-    """Problems first and worst first, each followed by what it explains; then what passed, then what was skipped."""
-    by_cause: dict[str, list[Finding]] = {}
-    present = {f.check for f in findings}
-    roots = []
-    for f in findings:
-        if f.caused_by in present and f.caused_by is not None:
-            by_cause.setdefault(f.caused_by, []).append(f)
-        else:
-            roots.append(f)
-    ordered: list[Finding] = []
-
-    def add(finding: Finding) -> None:
-        ordered.append(finding)
-        for consequence in by_cause.pop(finding.check, []):
-            add(consequence)
-
-    for root in sorted(roots, key=lambda f: _SEVERITY[f.status]):
-        add(root)
-    return ordered
-
-
 def _verdict(findings: list[Finding], profile: Profile) -> Verdict:
-    wanted = profile.requires.accelerator
-    doubtful = {"nvidia-unknown" if wanted == "nvidia" else "", f"{wanted}-unknown"}
     statuses = {f.status for f in findings}
     if "fail" in statuses:
         return "unhealthy"
-    blind = any(
-        f.status == "unknown"
-        and f.check.endswith("-unknown")
-        and (f.subject not in _OPTIONAL_SECTIONS or f.check in doubtful)
-        for f in findings
-    )
+    blind = any(f.check.endswith("-unknown") and _matters(f.subject, profile) for f in findings)
     if blind or "crash" in statuses or not statuses & {"pass", "warn"}:
         return "unknown"
     return "degraded" if "warn" in statuses else "healthy"
+
+
+def _matters(section: str, profile: Profile) -> bool:
+    """Whether a verdict can do without a section: it can, if that is of an accelerator the profile does not want."""
+    if section in {"disk", "container"}:
+        return False
+    if section in {"nvidia", "tpu", "amd", "apple"}:
+        return section == (profile.requires.accelerator if profile.name else "nvidia")
+    return True
 
 
 def _headline(status: Verdict, findings: list[Finding], profile: Profile) -> str:

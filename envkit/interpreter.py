@@ -51,7 +51,8 @@ def find(
     for how in order:
         place = places[how]
         path = in_environment(place) if place else ""
-        if _runs(path):
+        # One whose Python is gone is taken all the same: passing over it in silence would hide what is wrong.
+        if _runs(path) or (place and os.path.isfile(os.path.join(place, "pyvenv.cfg"))):
             return Interpreter(path, f"{how}, envkit's own environment" if _is_ours(place) else how)
     for name in ("python3", "python"):
         path = _on_path(name, environ)
@@ -63,7 +64,7 @@ def find(
 
 def in_environment(folder: str) -> str:
     """The absolute path of the interpreter of a virtual or conda environment, whether it is there or not."""
-    folder = os.path.abspath(folder)
+    folder = _absolute(folder)
     if os.name != "nt":
         return os.path.join(folder, "bin", "python")
     inner = os.path.join(folder, "Scripts", "python.exe")
@@ -73,11 +74,13 @@ def in_environment(folder: str) -> str:
 def _asked_for(python: str, environ: Mapping[str, str]) -> str:
     if os.path.isdir(python):
         path = in_environment(python)
+        _refuse_dangling(python, path)
         if not os.path.exists(path):
             inside = os.path.relpath(path, python)
             raise InputError(f"--python {python}: this folder is no environment: it has no {inside}")
-    elif os.path.exists(python) or os.path.dirname(python):
-        path = os.path.abspath(python)
+    elif os.path.lexists(python) or os.path.dirname(python):
+        path = _absolute(python)
+        _refuse_dangling(python, path)
         if not os.path.exists(path):
             raise InputError(f"--python {python}: no such file")
     else:
@@ -89,11 +92,28 @@ def _asked_for(python: str, environ: Mapping[str, str]) -> str:
     return path
 
 
+def _refuse_dangling(python: str, path: str) -> None:
+    """An environment outlives the Python it was made from, as a link that leads nowhere."""
+    if os.path.islink(path) and not os.path.exists(path):
+        target = os.path.realpath(path)
+        raise InputError(
+            f"--python {python}: the Python that this environment was made from is gone: {target}",
+            hint="make the environment anew: envkit setup --profile NAME --venv DIR",
+        )
+
+
+def _absolute(path: str) -> str:
+    try:
+        return os.path.abspath(path)
+    except OSError:  # the working directory has been removed
+        return path
+
+
 def _on_path(name: str, environ: Mapping[str, str]) -> str:
     import shutil  # noqa: PLC0415 - slow, and not needed where an environment is found
 
     found = shutil.which(name, path=environ.get("PATH", os.defpath))
-    return os.path.abspath(found) if found else ""
+    return _absolute(found) if found else ""
 
 
 def _runs(path: str) -> bool:

@@ -84,7 +84,8 @@ def _python(facts: Facts) -> str:
     if not python.looked_into:
         return f"{python.version}, {python.executable}"
     kind = "conda" if python.conda else "virtual environment" if python.virtual_environment else "system"
-    return f"{python.version}, {python.executable} ({kind}), {len(python.packages)} packages"
+    how = f"{kind}, {python.found_by}" if python.found_by not in {None, "--python"} else kind
+    return f"{python.version}, {python.executable} ({how}), {len(python.packages)} packages"
 
 
 def _frameworks(facts: Facts) -> str:
@@ -104,5 +105,6 @@ def _frameworks(facts: Facts) -> str:
 def _profile(profile: Profile, findings: list[Finding]) -> str:
     if not profile.name:
         return ""
-    troubled = any(f.area == "profile" and f.status in {"fail", "warn"} for f in findings)
-    return profile.name if troubled else f"{profile.name}: as required"
+    passed = {f.check for f in findings if f.status == "pass"}
+    as_pinned = passed >= {"frameworks-missing", "profile-packages-differ", "python-unsupported"}
+    return f"{profile.name}: packages as pinned" if as_pinned else profile.name

@@ -168,7 +168,6 @@ def test_an_old_python_is_named_with_the_floor() -> None:
     assert facts.python.facts is not None
     assert (facts.python.facts.version, facts.python.facts.looked_into) == (path.parts[-3], False)
     assert facts.torch.why == f"{path} is Python {path.parts[-3]}: envkit looks into 3.8 and newer"
-    assert facts.torch.why == facts.python.why
 
 
 def test_a_python_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,10 @@ def test_a_path_is_made_absolute_and_a_name_is_looked_up(tmp_path: Path, monkeyp
         ("empty", "--python empty: this folder is no environment: it has no bin/python"),
         ("text", "--python text: {folder}/text is not an executable file"),
         ("broken", "--python broken: {folder}/broken/bin/python is not an executable file"),
-        ("dangling", "--python dangling: this folder is no environment: it has no bin/python"),
+        (
+            "dangling",
+            "--python dangling: the Python that this environment was made from is gone: /nonexistent/python",
+        ),
         ("", "--python : no such file, and no such command on PATH"),
     ],
 )
@@ -100,3 +103,12 @@ def test_what_cannot_be_inspected_is_wrong_usage(
         find(python, environ={"PATH": "/nonexistent"})
     assert error.value.message == message.format(folder=tmp_path)
     assert error.value.exit_status == 2
+
+
+def test_an_environment_whose_python_is_gone_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/pyvenv.cfg").touch()
+    (tmp_path / ".venv/bin/python").symlink_to("/nonexistent/python")
+    found = find(environ={"PATH": os.defpath}, folder=str(tmp_path))
+    assert found is not None
+    assert found.path == f"{tmp_path}/.venv/bin/python"

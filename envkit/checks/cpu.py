@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._packages import TENSORFLOWS, wants
-from envkit.findings import Findings, Remedy, fail, warn
+from envkit.findings import Findings, Remedy, fail, unsure, warn
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
@@ -28,8 +28,10 @@ def cpu_no_avx(cpu: Cpu, facts: Facts, profile: Profile) -> Findings:
 
     Virtual machines often hide AVX. Source: TensorFlow pip guide, "Hardware requirements".
     """
+    tensorflow_wanted = facts.tensorflow.facts is not None or wants(profile, TENSORFLOWS)
+    if cpu.flags is None and tensorflow_wanted and (cpu.architecture or "").lower() in _X86:
+        yield unsure("whether the processor has AVX, which TensorFlow needs, is unknown")
     if _lacks(cpu, "avx"):
-        tensorflow_wanted = facts.tensorflow.facts is not None or wants(profile, TENSORFLOWS)
         found = fail if tensorflow_wanted else warn
         yield found(
             "the processor has no AVX, without which TensorFlow crashes when it is imported",

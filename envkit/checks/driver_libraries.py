@@ -71,7 +71,7 @@ def nvidia_driver_hangs(nvidia: Nvidia, profile: Profile) -> Findings:
     NVML was asked in a child process with a deadline. A process inside the driver can often not be killed.
     Reports: NVIDIA/go-nvml 152, NVIDIA/open-gpu-kernel-modules 971, leptonai/gpud 117.
     """
-    if judged(profile) and driver_expected(nvidia) and nvidia.nvml.outcome == "timeout":
+    if judged(profile) and nvidia.nvml.outcome == "timeout":
         waited = f"no answer after {nvidia.nvml.seconds:.0f} s" if nvidia.nvml.seconds else "no answer in time"
         yield fail(
             "the NVIDIA driver does not answer",
@@ -88,7 +88,7 @@ def nvidia_driver_hangs(nvidia: Nvidia, profile: Profile) -> Findings:
 @check(area="accelerators", after="driver-library-mismatch")
 def nvml_crashed(nvidia: Nvidia, profile: Profile) -> Findings:
     """The driver's management library crashed when it was asked."""
-    if judged(profile) and driver_expected(nvidia) and nvidia.nvml.outcome == "crashed":
+    if judged(profile) and nvidia.nvml.outcome == "crashed":
         yield fail(
             "NVML crashed in a child process: the driver is in a bad state",
             evidence=[nvidia.nvml.error or "signal unknown"],

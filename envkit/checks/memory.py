@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.findings import Findings, Remedy, fail, warn
+from envkit.findings import Findings, Remedy, fail, unsure, warn
 
 if TYPE_CHECKING:
     from envkit.facts.machine import Memory
@@ -28,6 +28,8 @@ def memory_low(memory: Memory, *, warn_bytes: int = 2 * GIB, fail_bytes: int = 5
         "left of the cgroup's limit": memory.cgroup_available_bytes,
     }
     known = {what: amount for what, amount in left.items() if isinstance(amount, int)}
+    if memory.memory_available_bytes is None:
+        yield unsure("how much memory is available is unknown")
     if known and min(known.values()) < warn_bytes:
         least = min(known.values())
         found = fail if least < fail_bytes else warn
@@ -45,6 +47,8 @@ def memory_below_profile(memory: Memory, profile: Profile, *, share: float = 0.9
     share: of the required size that will do, for firmware and kernel take a part of the nominal size.
     """
     wanted, total = profile.requires.memory, memory.memory_total_bytes
+    if wanted and total is None:
+        yield unsure(f"how much memory there is is unknown, profile {profile.name} needs {size(wanted)}")
     if wanted and total is not None and total < share * wanted:
         yield fail(
             f"{size(total)} of memory, profile {profile.name} needs {size(wanted)}",

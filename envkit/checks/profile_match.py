@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._packages import installed, listed, provider, wanted
-from envkit.findings import Findings, Remedy, fail, warn
+from envkit.findings import Findings, Remedy, fail, unsure, warn
 from envkit.versions import satisfies
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def frameworks_missing(python: Python | None, facts: Facts, profile: Profile) ->
     Any build of TensorFlow counts as TensorFlow.
     """
     if python and not python.looked_into:
+        yield unsure(f"what is installed in {python.executable} is unknown")
         return
     where = f"{python.executable} (Python {python.version})" if python else facts.python.why
     if not profile.name:

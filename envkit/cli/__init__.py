@@ -29,7 +29,8 @@ class Commands(TyperGroup):
         return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+        known = ctx.resilient_parsing or args[0].startswith("-") or args[0] in self.list_commands(ctx)
+        if not known:
             near = closest(args[0], self.list_commands(ctx))
             raise InputError(
                 f"no command is called {args[0]!r}" + (f", did you mean {near!r}?" if near else ""),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from envkit.formats import Style
     from envkit.profile import Profile
 
+ASCII = str.maketrans({"✓": "+", "✗": "x", "▲": "!", "→": ">", "·": "*"})
 PROFILE_HELP = "Profile to judge by: a name, or a file."
 PYTHON_HELP = "Python to inspect: an interpreter, an environment's folder, or a name on PATH."
 
@@ -42,9 +43,13 @@ def style(*, verbose: bool = False) -> Style:
 
 
 def write(text: str) -> None:
-    """A result, redacted, on stdout."""
+    """A result, redacted, on stdout; where that cannot show envkit's signs, in ASCII."""
     from envkit.redact import redact
 
+    try:
+        "".join(map(chr, ASCII)).encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        text = text.translate(ASCII)
     sys.stdout.write(redact(text))
 
 
@@ -74,7 +79,9 @@ def capture(
     from envkit.capture import capture as observe
 
     found = interpreter.find(python or None)
-    return observe(python=found, deep=deep, deadline_seconds=timeout, meanwhile=meanwhile)
+    environment = os.path.dirname(os.path.dirname(found.path)) if found else ""
+    target = environment if os.path.exists(os.path.join(environment, "pyvenv.cfg")) else ""
+    return observe(python=found, target=target, deep=deep, deadline_seconds=timeout, meanwhile=meanwhile)
 
 
 def facts_from(file: str, python: str, *, deep: bool, timeout: float, meanwhile: Callable[[], object]) -> Facts:

@@ -53,7 +53,8 @@ class Setup:
     def run(self) -> int:
         """Do it; 0 when the environment is in its place."""
         target, _ = check_target(self.target)
-        made = state.up_to_date(target, self.profile, python=self.python)
+        self.smoke = self.smoke and bool(self.profile.smoke)  # a profile may name nothing to train
+        made = self.result["environment"] = state.up_to_date(target, self.profile, python=self.python)
         if made and (made.verdict == "proved" or not self.smoke):
             self.say(
                 f"{self.style.mark('pass')} nothing to do: {self.target} is what profile {made.profile} asks for "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from envkit.errors import CannotTell
 from envkit.interpreter import Interpreter
 from envkit.profile import Profile
 from envkit.smoke.types import Event, SmokeReport
@@ -41,6 +42,8 @@ def train(
         for run in expected_runs(profile, facts)
         if not frameworks or run.framework in frameworks
     ]
+    if not runs and facts.python.outcome != "ok":
+        raise CannotTell(facts.python.why)
     memory = facts.memory.facts
     available = memory.memory_available_bytes if memory else None
     if memory and isinstance(memory.cgroup_available_bytes, int):

@@ -31,7 +31,7 @@ def doctor(
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Show every check."),
     timeout: float = typer.Option(
-        10.0, "--timeout", min=0.1, help="Seconds that a driver or a disk may take to answer."
+        10.0, "--timeout", min=0.1, max=86400, help="Seconds that a driver or a disk may take to answer."
     ),
 ) -> None:
     """Say whether this machine can train, and why not.

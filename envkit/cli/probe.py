@@ -16,7 +16,7 @@ def probe(
     python: str = typer.Option("", "--python", help=_common.PYTHON_HELP),
     deep: bool = typer.Option(False, "--deep", help="Also import each framework and ask it what it sees."),
     timeout: float = typer.Option(
-        10.0, "--timeout", min=0.1, help="Seconds that a driver or a disk may take to answer."
+        10.0, "--timeout", min=0.1, max=86400, help="Seconds that a driver or a disk may take to answer."
     ),
     unredacted: bool = typer.Option(False, "--unredacted", help="Keep the home folder, host name and credentials."),
 ) -> None:

@@ -19,7 +19,9 @@ def smoke(
     model: list[str] = typer.Option([], "--model", help="Only these: mlp, cnn."),
     device: str = typer.Option("", "--device", help="Train here instead: cpu, cuda, rocm, mps, xpu."),
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
-    timeout: float = typer.Option(300.0, "--timeout", min=1, help="Seconds for one import, or one training."),
+    timeout: float = typer.Option(
+        300.0, "--timeout", min=1, max=86400, help="Seconds for one import, or one training."
+    ),
 ) -> None:
     """Train reference networks and judge each run.
 
@@ -34,10 +36,13 @@ def smoke(
     from envkit.cli._training import train
     from envkit.errors import InputError
     from envkit.profile import Device, Framework
+    from envkit.smoke.data import MODELS
 
     _common.one_of("--format", format_, ("text", "json"))
     for name in (chosen := _common.split(framework)):
         _common.one_of("--framework", name, get_args(Framework))
+    for name in (models := _common.split(model)):
+        _common.one_of("--model", name, list(MODELS))
     if device:
         _common.one_of("--device", device, get_args(Device))
     found = interpreter.find(python or None)
@@ -47,7 +52,7 @@ def smoke(
         found,
         _common.profile_of(profile, str(Path(found.path).parent.parent)),
         frameworks=chosen,
-        models=_common.split(model),
+        models=models,
         device=device,
         deadline_seconds=timeout,
     )

@@ -94,6 +94,9 @@ def decode(text: str | bytes, origin: str) -> Facts:
     Raises:
         InputError: not JSON, not envkit's facts, a schema this version cannot read, or a value of the wrong type.
     """
+    if isinstance(text, bytes) and text[:2] in {b"\xff\xfe", b"\xfe\xff"}:  # as PowerShell's > writes it
+        text = text.decode("utf-16", "replace")
+    text = text.removeprefix(b"\xef\xbb\xbf") if isinstance(text, bytes) else text.removeprefix("\ufeff")
     try:
         head = msgspec.json.decode(text)
     except msgspec.DecodeError as error:

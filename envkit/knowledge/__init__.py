@@ -177,7 +177,7 @@ class Knowledge:
         path = _HERE / f"{name}.yaml"
         data = _parse(path)
         user = self._user_folder / path.name if self._user_folder else None
-        if user and user.is_file():
+        if user and os.path.isfile(user):
             path = user
             data = _merged(data, _parse(user))
         try:
@@ -197,7 +197,8 @@ def load() -> Knowledge:
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     folder = Path(base).expanduser() / "envkit" / "knowledge"
     knowledge = Knowledge(folder)
-    if folder.is_dir():  # read at once, so that a mistake there ends the command instead of one check
+    # A folder that may not be looked at is none. It is read at once: a mistake in it ends the command, not one check.
+    if os.path.isdir(folder):
         for path in sorted(folder.glob("*.yaml")):
             if path.stem not in TABLES:
                 near = closest(path.stem, TABLES)

@@ -73,8 +73,9 @@ def find_python(profile: Profile, *, wanted: str, sources: Sources, environ: Map
         if not child.succeeded:
             what = f"Python {wanted}" if wanted else f"Python {needs}, which profile {profile.name} needs,"
             raise InputError(f"{what} was not found", hint="Give a path with --python, or: uv python install 3.12")
+    # -E -s and not -I, which Python 2 does not know.
     code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
-    child = harness.run([path, "-I", "-c", code], deadline_seconds=FIND_SECONDS)
+    child = harness.run([path, "-E", "-s", "-c", code], deadline_seconds=FIND_SECONDS)
     version = child.stdout.strip().rpartition("\n")[2]
     if not child.succeeded or not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise InputError(f"{path} is no usable Python: {child.last_words() or child.why()}")

@@ -23,11 +23,15 @@ def listing() -> Iterator[tuple[str, str, str]]:
             names = sorted(os.listdir(location))
         except OSError:  # a zip, or gone
             continue
+        wheels = {normalise(name.partition("-")[0]) for name in names if name.endswith(".dist-info")}
         for name in names:
             stem, suffix = os.path.splitext(name)
-            # pip renames what it is about to remove to "~orch-2.0.dist-info"
-            if suffix in {".dist-info", ".egg-info"} and not name.startswith("~"):
-                yield normalise(stem.partition("-")[0]), location, name
+            project = normalise(stem.partition("-")[0])
+            # pip renames what it is about to remove to "~orch-2.0.dist-info"; Debian leaves .egg-info beside .dist-info
+            if not name.startswith("~") and (
+                suffix == ".dist-info" or (suffix == ".egg-info" and project not in wheels)
+            ):
+                yield project, location, name
 
 
 def find(*names: str) -> dict[str, Any] | None:

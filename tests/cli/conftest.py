@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 
-DROPPED = ("VIRTUAL_ENV", "CONDA_PREFIX", "NO_COLOR", "COLUMNS", "PYTHONPATH", "LD_LIBRARY_PATH", "LC_ALL")
+DROPPED = (
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "NO_COLOR",
+    "COLUMNS",
+    "PYTHONPATH",
+    "LD_LIBRARY_PATH",
+    "LC_ALL",
+    "PYTHONUNBUFFERED",
+)
 
 
 @dataclass(frozen=True)

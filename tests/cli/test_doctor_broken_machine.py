@@ -90,7 +90,6 @@ def test_an_nvml_that_hangs_is_the_verdict_and_costs_its_deadline_once(
     assert len(nvml_child()) == 1, "a process inside a driver is left alone"
 
 
-@pytest.mark.xfail(reason="an NVML in trouble is passed over where /sys shows neither GPU nor module")
 def test_an_nvml_that_hangs_is_said_though_the_kernel_shows_no_gpu(
     envkit: Envkit, nvml: Nvml, bare: Path, nvml_child: Callable[[], list[psutil.Process]]
 ) -> None:
@@ -102,7 +101,6 @@ def test_an_nvml_that_hangs_is_said_though_the_kernel_shows_no_gpu(
     assert "NVIDIA" in ran.json["headline"]
 
 
-@pytest.mark.xfail(reason="nvidia-unknown takes away the verdict of a profile that wants no GPU")
 def test_an_empty_sys_is_said_once_and_a_cpu_profile_is_judged_all_the_same(
     envkit: Envkit, in_mounts: InMounts, cpu_stack: Path
 ) -> None:
@@ -126,7 +124,6 @@ def test_an_empty_sys_leaves_it_open_whether_there_is_a_gpu(
     assert "/sys/bus/pci/devices cannot be read" in ran.json["headline"]
 
 
-@pytest.mark.xfail(reason="checks on memory pass where memory could not be read")
 def test_an_empty_proc_is_not_silently_healthy(envkit: Envkit, in_mounts: InMounts, cpu_stack: Path) -> None:
     ran = envkit("doctor", "--profile", "cpu", "--python", cpu_stack, before=in_mounts("mount -t tmpfs none /proc"))
     assert ran.status in {0, 3}
@@ -152,7 +149,6 @@ def test_without_any_environment_variable_it_still_judges(envkit: Envkit, cpu_st
     assert (ran.status, ran.err) == (0, "")
 
 
-@pytest.mark.xfail(reason="os.path.abspath needs the working folder")
 def test_a_working_folder_that_is_gone_is_no_end(envkit: Envkit) -> None:
     ran = envkit(
         "doctor", "--fail-on", "never", before=["sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$@"', "sh"]
@@ -160,7 +156,6 @@ def test_a_working_folder_that_is_gone_is_no_end(envkit: Envkit) -> None:
     assert (ran.status, ran.err) == (0, "")
 
 
-@pytest.mark.xfail(reason="a home that may not be read ends knowledge.load with PermissionError")
 def test_another_user_gets_a_report(envkit: Envkit, tmp_path: Path) -> None:
     if os.geteuid():
         pytest.skip("needs root, to become someone else")
@@ -170,10 +165,10 @@ def test_another_user_gets_a_report(envkit: Envkit, tmp_path: Path) -> None:
         pytest.skip("other users cannot reach the Python that runs the tests, or there is no other")
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    judge = ("doctor", "--python", "/usr/bin/python3", "--fail-on", "never")
+    judge = ("doctor", "--python", "/usr/bin/python3", "--fail-on", "never", "--format", "json")
     ran = envkit(*judge, before=before, cwd=Path("/"), env={"HOME": str(home)})
-    assert ran.status == 0
-    assert "✓ machine" in ran.out
+    assert (ran.status, ran.err) == (0, "")
+    assert [f["message"] for f in ran.json["findings"] if f["status"] == "crash"] == []
 
 
 def shell(script: str, environ: dict[str, str], python: Path) -> subprocess.CompletedProcess[str]:
@@ -196,14 +191,12 @@ def test_a_reader_that_goes_away_is_no_error(environ: dict[str, str], bare: Path
     assert shell(script, environ, bare).stderr == ""
 
 
-@pytest.mark.xfail(reason="main() takes sys.stdout and sys.stderr for granted")
 def test_closed_streams_keep_the_exit_status(environ: dict[str, str], cpu_stack: Path) -> None:
     judge = "$E doctor --profile cpu --python $P"
     assert shell(f"{judge} 2>&-", environ, cpu_stack).returncode == 0
     assert shell(f"{judge} >&-", environ, cpu_stack).stderr == ""
 
 
-@pytest.mark.xfail(reason="a full disk under stdout is called a failure of envkit itself")
 def test_a_full_disk_under_stdout_is_named(environ: dict[str, str], cpu_stack: Path) -> None:
     ran = shell("$E doctor --profile cpu --python $P >/dev/full", environ, cpu_stack)
     assert ran.returncode != 0
@@ -219,7 +212,6 @@ def test_an_ascii_terminal_gets_text_that_it_can_show(envkit: Envkit, cpu_stack:
         assert ran.out.isascii()
 
 
-@pytest.mark.xfail(reason="in ASCII ✓, ✗ and ▲ all become ?, which means unknown")
 def test_an_ascii_terminal_tells_healthy_from_unknown(envkit: Envkit, cpu_stack: Path) -> None:
     ran = envkit("doctor", "--profile", "cpu", "--python", cpu_stack, env={"PYTHONIOENCODING": "ascii"})
     assert not ran.out.startswith("?")

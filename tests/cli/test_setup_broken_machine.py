@@ -167,7 +167,6 @@ def test_ctrl_c_ends_it_with_130_and_leaves_no_child(
     assert whole(old)
 
 
-@pytest.mark.xfail(reason="Typer turns KeyboardInterrupt into the status 130 before main() can say so")
 def test_ctrl_c_is_said(environ: dict[str, str], hanging: dict[str, str], tiny: Path) -> None:
     argv = ["timeout", "-s", "INT", "1", sys.executable, "-m", "envkit", "setup", "--profile", str(tiny)]
     ran = subprocess.run(argv, cwd=tiny.parent, env=environ | hanging, capture_output=True, text=True, check=False)

@@ -148,7 +148,6 @@ def test_a_python_to_build_on_that_cannot_be_used(
     assert said in ran.error()
 
 
-@pytest.mark.xfail(reason="asked with -I, which Python 2 does not know")
 def test_a_python_2_to_build_on_is_named_as_too_old(setup: Envkit) -> None:
     old = next(iter(sorted(Path.home().glob(".pyenv/versions/2.7*/bin/python"))), None)
     if old is None:
