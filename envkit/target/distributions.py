@@ -27,10 +27,10 @@ def listing() -> Iterator[tuple[str, str, str]]:
         for name in names:
             stem, suffix = os.path.splitext(name)
             project = normalise(stem.partition("-")[0])
-            # pip renames what it is about to remove to "~orch-2.0.dist-info"; Debian leaves .egg-info beside .dist-info
-            if not name.startswith("~") and (
-                suffix == ".dist-info" or (suffix == ".egg-info" and project not in wheels)
-            ):
+            if name.startswith("~"):  # pip renames what it is about to remove to "~orch-2.0.dist-info"
+                continue
+            # Debian has packages with both: one distribution all the same.
+            if suffix == ".dist-info" or (suffix == ".egg-info" and project not in wheels):
                 yield project, location, name
 
 

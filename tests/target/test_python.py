@@ -81,6 +81,14 @@ def test_two_versions_in_one_folder_are_duplicates(venv: Path) -> None:
     assert [package["name"] for package in found["packages"]] == ["numpy", "numpy"]
 
 
+def test_an_egg_info_beside_a_dist_info_is_no_duplicate(venv: Path) -> None:
+    install(site_packages(venv), "numpy", "2.2.6")
+    (site_packages(venv) / "numpy-2.2.6.egg-info").write_text("Name: numpy\nVersion: 2.2.6\n")
+    found = observe(venv / "bin/python")
+    assert found["duplicates"] == {}
+    assert [package["name"] for package in found["packages"]] == ["numpy"]
+
+
 def test_packages_only_in_the_user_site_are_named(tmp_path: Path) -> None:
     base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info[1]}"
     user = tmp_path / f"lib/python3.{sys.version_info[1]}/site-packages"
