@@ -70,9 +70,10 @@ def _usage(error: Any) -> int:
 
 
 def _say(line: str, hint: str = "", *, status: int) -> int:
-    from envkit.redact import redact  # noqa: PLC0415 - only when something is wrong
+    from envkit.redact import plain, redact  # noqa: PLC0415 - only when something is wrong
 
-    sys.stderr.write(redact(line) + "\n" + (f"  hint: {redact(hint)}\n" if hint else ""))
+    lines = [*line.split("\n"), *([f"  hint: {hint}"] if hint else [])]  # a profile may have several things wrong
+    sys.stderr.write("".join(f"{plain(redact(text))}\n" for text in lines))
     sys.stderr.flush()
     return status
 

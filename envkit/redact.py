@@ -1,11 +1,17 @@
-"""Take out of a text what names its user or lets somebody in: home folder, host name, credentials in addresses."""
+"""Take out of a text what must not get out: home folder, host name, credentials; and what would drive a terminal."""
 
 from __future__ import annotations
 
 import os
 import re
 
+_CONTROL = {**dict.fromkeys((*range(32), *range(127, 160)), "\ufffd"), ord("\n"): " ", ord("\t"): " "}
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s\"'@]+@")
+
+
+def plain(text: str) -> str:
+    """One line without control characters: the name of a device, or a file of facts, must not drive the terminal."""
+    return text.translate(_CONTROL)
 
 
 def redact(text: str, *, home: str | None = None, host: str | None = None) -> str:

@@ -7,6 +7,7 @@ import textwrap
 
 from envkit.findings import AREAS, Finding, Remedy, Report, Status, said
 from envkit.formats import VERDICT_MARKS, Style, Tone
+from envkit.redact import plain
 
 _PROBLEMS: tuple[Status, ...] = ("fail", "crash", "warn", "unknown")
 
@@ -55,8 +56,8 @@ def _problem(finding: Finding, style: Style) -> list[str]:
 def _remedy(remedy: Remedy, style: Style) -> list[str]:
     who = {"admin": " (needs an administrator)", "vendor": " (for the vendor of the machine)", "user": ""}[remedy.who]
     lines = _lines(f"→ {remedy.text}{who}", style, indent=6, hanging=2)
-    lines += [" " * 10 + style.paint(shlex.join(command), "bold") for command in remedy.commands]
-    return [*lines, " " * 10 + remedy.url] if remedy.url else lines
+    lines += [" " * 10 + style.paint(plain(shlex.join(command)), "bold") for command in remedy.commands]
+    return [*lines, " " * 10 + plain(remedy.url)] if remedy.url else lines
 
 
 def _consequences(cause: Finding, consequences: dict[str, list[Finding]], style: Style, above: set[str]) -> list[str]:
@@ -93,7 +94,7 @@ def _lines(
     margin = " " * indent + ("  " if mark else "")
     tag = f"[{label}]" if label else ""
     wrapped = textwrap.wrap(
-        f"{text} {tag}".rstrip(),
+        plain(f"{text} {tag}".rstrip()),
         max(style.width, 40),
         initial_indent=margin,
         subsequent_indent=margin + " " * hanging,

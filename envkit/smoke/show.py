@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 from envkit.formats import VERDICT_MARKS, Style
+from envkit.redact import plain
 from envkit.smoke.types import RunResult, SmokeReport
 
 TITLES = {"torch": "PyTorch", "tensorflow": "TensorFlow", "jax": "JAX"}
@@ -36,7 +37,7 @@ def _run(run: RunResult, style: Style) -> list[str]:
     return [
         head + run.status,
         *textwrap.wrap(
-            run.message + cause,
+            plain(run.message + cause),
             max(style.width, 40),
             initial_indent="    ",
             subsequent_indent="    ",

@@ -50,6 +50,23 @@ def test_commands_are_quoted_for_the_shell_and_not_wrapped() -> None:
     assert "envkit setup --profile 'my cpu'\n" in render(REPORT, Style(width=40))
 
 
+def test_what_comes_from_a_machine_or_a_file_cannot_drive_the_terminal() -> None:
+    evil = "NVIDIA\x1b]0;owned\x07 \x9b31mA100\nx"
+    finding = Finding(
+        check="gpu-lost",
+        area="accelerators",
+        status="fail",
+        subject=evil,
+        message=evil,
+        evidence=[evil],
+        remedy=Remedy(text=evil, commands=[["echo", evil]]),
+    )
+    report = Report(status="unhealthy", headline=evil, summary={"accelerators": evil}, findings=[finding])
+    text = render(report, Style(width=80))
+    assert not [c for c in text if c != "\n" and (ord(c) < 32 or 127 <= ord(c) < 160)]
+    assert "A100" in text
+
+
 def test_the_width_is_kept() -> None:
     for width in (60, 80, 120):
         assert all(len(line) <= width for line in render(REPORT, Style(width=width)).split("\n"))
