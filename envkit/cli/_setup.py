@@ -24,6 +24,8 @@ from envkit.setup.target import check_target
 from envkit.setup.uv import find_uv
 
 MACHINE = ("system", "cpu", "memory", "disk", "container", "nvidia", "tpu", "amd", "apple")
+ENVIRONMENT = ("system", "python", "torch", "tensorflow", "jax")
+ENVIRONMENT_AREAS = ("python", "frameworks", "profile")
 MACHINE_AREAS = ("machine", "accelerators", "container")
 
 
@@ -54,7 +56,11 @@ class Setup:
         """Do it; 0 when the environment is in its place."""
         target, _ = check_target(self.target)
         self.smoke = self.smoke and bool(self.profile.smoke)  # a profile may name nothing to train
-        made = self.result["environment"] = state.up_to_date(target, self.profile, python=self.python)
+        made = state.up_to_date(target, self.profile, python=self.python)
+        if made and self.doctor and (damage := self._damage(target)):
+            self.say(f"{self.style.mark('warn')} {self.target} is to be built anew: {damage}\n\n")
+            made = None
+        self.result["environment"] = made
         if made and (made.verdict == "proved" or not self.smoke):
             self.say(
                 f"{self.style.mark('pass')} nothing to do: {self.target} is what profile {made.profile} asks for "
@@ -126,6 +132,16 @@ class Setup:
         self.say(render_report(report, self.style))
         self.say("\nNothing was changed. `--no-doctor` installs all the same.\n")
         return False
+
+    def _damage(self, target: Path) -> str:
+        """What has become wrong with the packages of an environment since it was built, "" when nothing has."""
+        from envkit import knowledge
+        from envkit.checks import discover
+        from envkit.doctor import examine
+
+        facts = capture(python=Interpreter(str(target / "bin" / "python"), "the environment"), only=ENVIRONMENT)
+        report = examine(facts, self.profile, knowledge.load(), discover(), select=ENVIRONMENT_AREAS)
+        return report.headline if report.status in {"unhealthy", "unknown"} else ""
 
     def _judge(self, python: Path, plan: Plan) -> str:
         """Why the new environment is not good, "" when it is."""

@@ -57,6 +57,21 @@ def test_a_second_run_says_at_once_that_there_is_nothing_to_do(setup: Envkit, tm
     assert contents(tmp_path / "here") == before
 
 
+def test_an_environment_that_has_been_torn_since_is_built_anew(setup: Envkit, tmp_path: Path) -> None:
+    setup()
+    (package,) = (tmp_path / "here/.venv").glob("lib/python*/site-packages/alpha.py")
+    (torn := package.parent / "numpy-2.2.6.dist-info").mkdir()
+    (torn / "METADATA").write_text("Name: numpy\nVersion: 2.2.6\n")
+    (torn / "RECORD").write_text("numpy/core.so,,\n")
+    ran = setup()
+    assert ran.status == 0
+    assert ran.first_line == (
+        "▲ .venv is to be built anew: cannot train with profile tiny: files are missing from numpy"
+    )
+    assert not torn.exists()
+    assert setup().first_line.startswith("✓ nothing to do")
+
+
 def test_a_changed_profile_replaces_the_environment_and_keeps_the_old_one(
     setup: Envkit, tiny: Path, tmp_path: Path
 ) -> None:
