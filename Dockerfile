@@ -2,6 +2,7 @@
 #
 # BASE_IMAGE needs Python >= 3.10 with pip and venv. A builder has no GPU: for a profile that wants one, leave the
 # judging to the running container:  --build-arg PROFILE=cuda12 --build-arg OPTIONS="--no-doctor --no-smoke"
+# In an image made FROM this one, `uv pip install` adds to the environment.
 ARG BASE_IMAGE=python:3.12-slim
 
 FROM ${BASE_IMAGE} AS envkit
@@ -14,9 +15,11 @@ RUN python3 -m venv /opt/envkit && /opt/envkit/bin/pip install --no-cache-dir .
 FROM ${BASE_IMAGE}
 ARG PROFILE=cpu
 ARG OPTIONS=""
-RUN useradd --create-home --uid 1000 train
+# Ubuntu's images have a user 1000. Others than this one may read: docker run --user.
+RUN useradd --create-home --uid 10001 train && chmod 755 /home/train
 COPY --from=envkit /opt/envkit /opt/envkit
-USER train
+# A number, because Kubernetes' runAsNonRoot cannot judge a name.
+USER 10001
 WORKDIR /home/train
 ENV VIRTUAL_ENV=/home/train/venv
 ENV PATH=${VIRTUAL_ENV}/bin:${PATH}:/opt/envkit/bin

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import threading
 import time
@@ -124,7 +125,13 @@ def inspect(
     """Sections that the payload fills from metadata."""
     if not names or python is None:
         return dict.fromkeys(names, _no_python())
-    child = harness.run([python.path, "-"], stdin=program(names), deadline_seconds=deadline_seconds, on_idle=on_idle)
+    child = harness.run(
+        [python.path, "-"],
+        stdin=program(names),
+        deadline_seconds=deadline_seconds,
+        env=_without_traces(),
+        on_idle=on_idle,
+    )
     sections = {name: _received(child, name) or unknown(_silence(python, child), child.seconds) for name in names}
     if "python" in sections and (version := _too_old(child)):
         sections["python"] = ok(Python(executable=python.path, version=version, looked_into=False), child.seconds)
@@ -141,7 +148,9 @@ def _inspect_deeply(python: Interpreter | None, name: str, sections: Sections, d
     installed = sections.get(name.removesuffix(DEEP))
     if python is None or (installed and installed.outcome != "ok"):
         return msgspec.structs.replace(installed, seconds=0.0) if installed else _no_python()
-    child = harness.run([python.path, "-"], stdin=program([name]), deadline_seconds=deadline_seconds)
+    child = harness.run(
+        [python.path, "-"], stdin=program([name]), deadline_seconds=deadline_seconds, env=_without_traces()
+    )
     section = _received(child, name)
     if child.succeeded:
         return section or unknown(_silence(python, child), child.seconds)
@@ -151,6 +160,11 @@ def _inspect_deeply(python: Interpreter | None, name: str, sections: Sections, d
         return unknown(_silence(python, child), child.seconds)
     facts = {"imported": False, "error": _ending(child)}
     return _typed({"outcome": "ok", "why": "", "seconds": child.seconds, "facts": facts}, name)
+
+
+def _without_traces() -> dict[str, str]:
+    """Looking changes nothing: neither the payload nor a .pth file that runs before it may write bytecode."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _received(child: harness.Child, name: str) -> Section[Any] | None:

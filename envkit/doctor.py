@@ -8,7 +8,7 @@ from envkit.causes import causes_first, explain, in_order
 from envkit.checks import Check
 from envkit.errors import InputError, closest
 from envkit.facts import SECTIONS, Facts, Section
-from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict, said
+from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict, count, said
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
 from envkit.summary import summarise
@@ -168,16 +168,12 @@ def _headline(status: Verdict, findings: list[Finding], profile: Profile) -> str
     problems = [f for f in primary if f.status == "fail"]
     warnings = [f for f in primary if f.status == "warn"]
     unknowns = [f for f in findings if f.status == "unknown"]
-    doubt = f", {_count(len(unknowns), 'thing')} unknown" if unknowns else ""
+    doubt = f", {count(len(unknowns), 'thing')} unknown" if unknowns else ""
     if status == "unhealthy":
         return f"cannot train{with_profile}: {said(problems[0]) if problems else 'see below'}"
     if status == "unknown":
         reason = next((f.message for f in findings if f.status in {"unknown", "crash"}), "no check was run")
         return f"could not tell whether this machine can train{with_profile}: {reason}"
     if status == "degraded":
-        return f"can train{with_profile}, {_count(len(warnings), 'warning')}{doubt}"
+        return f"can train{with_profile}, {count(len(warnings), 'warning')}{doubt}"
     return f"healthy: this machine can train{with_profile}{doubt}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

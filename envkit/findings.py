@@ -75,6 +75,11 @@ def said(finding: Finding) -> str:
     return about + finding.message
 
 
+def count(number: int, noun: str) -> str:
+    """A number of things: "1 file", "2 files"."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The judgement of one machine: findings of every check, causes before what they explain."""
 

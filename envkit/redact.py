@@ -6,7 +6,8 @@ import os
 import re
 
 _CONTROL = {**dict.fromkeys((*range(32), *range(127, 160)), "\ufffd"), ord("\n"): " ", ord("\t"): " "}
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s\"'@]+@")
+_CREDENTIALS = re.compile(r"(?<=//)[^/\s\"']+@")
+_TOKENS = re.compile(r"(?i)([?&][\w-]*(?:token|key|secret|password|signature)=)[^&\s\"',;]+")
 
 
 def plain(text: str) -> str:
@@ -15,7 +16,7 @@ def plain(text: str) -> str:
 
 
 def redact(text: str, *, home: str | None = None, host: str | None = None) -> str:
-    """The text with the home folder as ~, the host's name as <host>, and no user:password@ in addresses.
+    """The text with the home folder as ~, the host's name as <host>, no user:password@ and no token in addresses.
 
     Args:
         text: a report, as it would be printed.
@@ -24,7 +25,7 @@ def redact(text: str, *, home: str | None = None, host: str | None = None) -> st
     """
     home = os.path.expanduser("~") if home is None else home
     host = os.uname().nodename if host is None and hasattr(os, "uname") else host or ""
-    text = _CREDENTIALS.sub("***@", text)
+    text = _TOKENS.sub(r"\1***", _CREDENTIALS.sub("***@", text))
     if len(home) > 1 and home.startswith("/"):
         text = re.sub(rf"{re.escape(home)}(?=[/\s\"':,;)]|$)", "~", text)
     # A short or common host name ("vm", "gpu") would take words out of the report.

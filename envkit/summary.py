@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envkit.facts import Facts
-from envkit.findings import Finding
+from envkit.findings import Finding, count
 from envkit.profile import Profile
 
 GIB = 1 << 30
@@ -85,7 +85,7 @@ def _python(facts: Facts) -> str:
         return f"{python.version}, {python.executable}"
     kind = "conda" if python.conda else "virtual environment" if python.virtual_environment else "system"
     how = f"{kind}, {python.found_by}" if python.found_by not in {None, "--python"} else kind
-    return f"{python.version}, {python.executable} ({how}), {len(python.packages)} packages"
+    return f"{python.version}, {python.executable} ({how}), {count(len(python.packages), 'package')}"
 
 
 def _frameworks(facts: Facts) -> str:

@@ -46,3 +46,14 @@ def test_anything_else_is_refused_in_one_line(text: str | bytes, said: str) -> N
         decode(text, "x")
     assert caught.value.message.startswith(said)
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize("section", ['{"outcome": "ok"}', '{"outcome": "absent", "facts": {"cores": 2}}'])
+def test_an_outcome_that_its_facts_contradict_is_refused(section: str) -> None:
+    with pytest.raises(InputError, match="section cpu is"):
+        decode(f'{{"schema": "envkit.facts/1", "cpu": {section}}}', "x")
+
+
+def test_nesting_without_end_is_refused() -> None:
+    with pytest.raises(InputError, match="not JSON"):
+        decode("[" * 100_000, "x")

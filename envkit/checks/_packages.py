@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envkit.versions import Requirement, marker_holds, normalise, parse_requirement
+from envkit.versions import Requirement, marker_holds, normalise, parse_requirement, release
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def marker_environment(facts: Facts) -> dict[str, str]:
         "platform_machine": (system.architecture if system else None) or "x86_64",
         "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(implementation, implementation),
         "platform_release": (system.kernel if system else None) or "",
-        "platform_system": {"linux": "Linux", "darwin": "Darwin", "windows": "Windows"}[os],
+        "platform_system": {"linux": "Linux", "darwin": "Darwin", "windows": "Windows"}.get(os, os),
         "platform_version": "",
         "python_full_version": version,
         "python_version": ".".join(version.split(".")[:2]),
@@ -84,10 +84,18 @@ def install(python: Python | None, *requirements: str, reinstall: bool = False) 
     return ["uv", "pip", "install", *where, *(["--reinstall"] if reinstall else []), *requirements]
 
 
+def setup(profile: Profile, python: Python | None) -> list[str]:
+    """The command that builds the profile's environment in the place of the inspected one."""
+    elsewhere = python and python.virtual_environment and python.found_by != "./.venv"
+    where = ["--venv", python.prefix] if python and elsewhere else []
+    return ["envkit", "setup", "--profile", profile.asked or profile.name, *where]
+
+
 def repair(python: Python | None, profile: Profile, *requirements: str, reinstall: bool = False) -> list[list[str]]:
-    """How to get a sound set of packages: by the profile where there is one, else these requirements alone."""
-    if profile.name:
-        return [["envkit", "setup", "--profile", profile.name]]
+    """How to get a sound set of packages: by the profile where that pins one of them, else these requirements alone."""
+    pinned = {r.name for r in map(parse_requirement, profile.packages) if r}
+    if any(r.name in pinned for r in map(parse_requirement, requirements) if r):
+        return [setup(profile, python)]
     return [install(python, *requirements, reinstall=reinstall)]
 
 
@@ -99,7 +107,7 @@ def torch_for_gpus(facts: Facts, knowledge: Knowledge) -> list[list[str]]:
     nvidia, python, system = facts.nvidia.facts, facts.python.facts, facts.system.facts
     gpus = (nvidia.gpus or []) if nvidia else []
     build = knowledge.torch_build(
-        [gpu.compute_capability for gpu in gpus if gpu.compute_capability],
+        [gpu.compute_capability for gpu in gpus if gpu.compute_capability and release(gpu.compute_capability)],
         driver_cuda=(nvidia.cuda_driver_version if nvidia else None) or "",
         python=python.version if python else "",
         architecture=(system.architecture if system else None) or "x86_64",

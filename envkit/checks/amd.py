@@ -20,7 +20,9 @@ def amd_kfd_unusable(amd: Amd, profile: Profile, facts: Facts) -> Findings:
 
     Only where the profile wants an AMD GPU: many processors have one inside that nobody trains on.
     """
-    if profile.requires.accelerator != "amd" or not (amd.gpus or amd.device_nodes):
+    if profile.requires.accelerator != "amd" or not (
+        amd.gpus or any(node.path == "/dev/kfd" for node in amd.device_nodes)
+    ):
         return
     closed = shut(amd.device_nodes)
     kfd = any(node.path == "/dev/kfd" for node in amd.device_nodes)

@@ -69,10 +69,13 @@ def _too_old(
     """What there is to say about a framework built with `cuda` on this driver; `other`: how to get another build."""
     if not cuda or not nvidia.driver_version:
         return
-    if nvidia.cuda_driver_version:
-        too_old = int(cuda.partition(".")[0]) > int(nvidia.cuda_driver_version.partition(".")[0])
-        if not too_old:
-            return
+    built, implemented = release(cuda), release(nvidia.cuda_driver_version or "")
+    if not built or (nvidia.cuda_driver_version and not implemented):
+        has = nvidia.cuda_driver_version or "unknown"
+        yield unsure(f"whether the driver runs {name}, built for CUDA {cuda}, is unknown: it has CUDA {has}")
+        return
+    if implemented and built[0] <= implemented[0]:
+        return
     floor = knowledge.driver_floor(cuda)
     if not nvidia.cuda_driver_version:
         if floor is None or (system and system.wsl):

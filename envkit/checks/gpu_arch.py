@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 def _capable(nvidia: Nvidia, profile: Profile) -> Iterator[tuple[NvidiaGpu, str]]:
     for gpu in usable(nvidia) if judged(profile) else []:
-        if gpu.compute_capability:
-            yield gpu, gpu.compute_capability
+        if release(gpu.compute_capability or ""):
+            yield gpu, gpu.compute_capability or ""
 
 
 @check(area="accelerators")

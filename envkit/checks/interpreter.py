@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from envkit.checks import check
-from envkit.checks._packages import FRAMEWORKS, TENSORFLOWS, installed, listed, wants
+from envkit.checks._packages import FRAMEWORKS, TENSORFLOWS, installed, listed, setup, wants
 from envkit.findings import Findings, Remedy, fail, unsure, warn
 from envkit.versions import minor, satisfies
 
@@ -40,7 +40,7 @@ def python_unsupported(python: Python, profile: Profile, knowledge: Knowledge) -
             yield fail(
                 f"Python {python.version} does not suit profile {profile.name}, which needs {wanted}",
                 evidence=evidence,
-                remedy=_another(wanted, profile.name),
+                remedy=_another(wanted, profile, python),
             )
         return
     present = [package for name, package in installed(python).items() if name in FRAMEWORKS]
@@ -68,14 +68,14 @@ def _in_no_table(python: Python, knowledge: Knowledge, evidence: list[str]) -> F
         yield fail(text, evidence=evidence, remedy=_another(ranges["torch"]))
 
 
-def _another(wanted: str, profile: str = "") -> Remedy:
+def _another(wanted: str, profile: Profile | None = None, python: Python | None = None) -> Remedy:
     """A version from the middle of the range: neither about to be dropped nor too new for some package."""
     fitting = [f"3.{m}" for m in _MINORS if satisfies(f"3.{m}", wanted)]
     version = fitting[min(len(fitting) // 2, 3)] if fitting else ""
     if profile:
         return Remedy(
             text="let setup make an environment with a suitable Python",
-            commands=[["envkit", "setup", "--profile", profile]],
+            commands=[setup(profile, python)],
         )
     return Remedy(
         text=f"make an environment with Python {version or wanted}",
@@ -113,7 +113,7 @@ def externally_managed(python: Python, facts: Facts, profile: Profile) -> Findin
     """
     equipped = facts.torch.facts or facts.tensorflow.facts or facts.jax.facts
     if python.externally_managed and not python.virtual_environment and not equipped:
-        commands = [["envkit", "setup", "--profile", profile.name]] if profile.name else [["uv", "venv"]]
+        commands = [setup(profile, None)] if profile.name else [["uv", "venv"]]
         yield warn(
             "this Python belongs to the operating system, so nothing can be installed into it",
             evidence=[f"{python.executable}: EXTERNALLY-MANAGED"],

@@ -20,7 +20,7 @@ def size(number: float) -> str:
     return f"{number / GIB:.1f} GiB" if number >= GIB else f"{number / MIB:.0f} MiB"
 
 
-@check(area="machine")
+@check(area="machine", after=("cgroup-memory-limit-low", "memory-below-profile"))
 def memory_low(memory: Memory, *, warn_bytes: int = 2 * GIB, fail_bytes: int = 512 * MIB) -> Findings:
     """Too little memory is available right now."""
     left = {

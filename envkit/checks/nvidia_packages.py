@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._packages import FRAMEWORKS, installed, listed, marker_environment, repair
+from envkit.checks._packages import FRAMEWORKS, installed, listed, marker_environment, repair, setup
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import marker_holds, parse_requirement, satisfies
 
@@ -44,7 +44,7 @@ def mixed_cuda_majors(python: Python, profile: Profile) -> Findings:
                 text="keep the frameworks of one CUDA version in one environment"
                 if profile.name
                 else "make one environment for each CUDA version",
-                commands=[["envkit", "setup", "--profile", profile.name]] if profile.name else [["uv", "venv"]],
+                commands=[setup(profile, python)] if profile.name else [["uv", "venv"]],
             ),
         )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._packages import FRAMEWORKS, install, installed, listed, marker_environment, provider, repair
-from envkit.findings import Findings, Remedy, fail, warn
+from envkit.findings import Findings, Remedy, count, fail, warn
 from envkit.versions import marker_holds, parse_requirement, satisfies
 
 if TYPE_CHECKING:
@@ -70,14 +70,22 @@ def duplicate_distributions(python: Python, profile: Profile) -> Findings:
 @check(area="python", after="duplicate-distributions")
 def files_missing(python: Python) -> Findings:
     """A package lacks files that it installed: an interrupted or damaged installation."""
-    torn = {name: p for name, p in installed(python).items() if p.files_missing_count or p.files_missing}
+    everything = installed(python)
+    nameless = [name for name, p in everything.items() if p.version is None]
+    if nameless:
+        yield fail(
+            f"the metadata of {listed(nameless)} is missing",
+            evidence=[f"{everything[name].location}: no METADATA of {name}" for name in nameless],
+            remedy=Remedy(text="install again what is damaged", commands=[install(python, *nameless, reinstall=True)]),
+        )
+    torn = {name: p for name, p in everything.items() if p.files_missing_count or p.files_missing}
     if torn:
         pinned = [f"{name}=={p.version}" if p.version else name for name, p in torn.items()]
         counts = {name: p.files_missing_count or len(p.files_missing or []) for name, p in torn.items()}
         yield fail(
             f"files are missing from {listed(torn)}",
             evidence=[
-                f"{name}: {counts[name]} files gone, for example {(p.files_missing or ['?'])[0]}"
+                f"{name}: {count(counts[name], 'file')} gone, for example {(p.files_missing or ['?'])[0]}"
                 for name, p in torn.items()
             ],
             remedy=Remedy(text="install again what is damaged", commands=[install(python, *pinned, reinstall=True)]),

@@ -54,7 +54,9 @@ def nvidia_gpu_missing(nvidia: Nvidia | None, facts: Facts, profile: Profile) ->
 @check(area="accelerators")
 def amd_gpu_missing(amd: Amd | None, facts: Facts, profile: Profile) -> Findings:
     """The profile needs an AMD GPU and there is none."""
-    if profile.requires.accelerator == "amd" and not (amd and (amd.gpus or amd.device_nodes)):
+    if profile.requires.accelerator == "amd" and not (
+        amd and (amd.gpus or any(node.path == "/dev/kfd" for node in amd.device_nodes))
+    ):
         yield fail(
             f"there is no AMD GPU, which profile {profile.name} needs",
             evidence=[facts.amd.why or "the amdgpu driver shows no GPU"],

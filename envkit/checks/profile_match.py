@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._packages import installed, listed, provider, wanted
+from envkit.checks._packages import installed, listed, provider, setup, wanted
 from envkit.findings import Findings, Remedy, fail, unsure, warn
 from envkit.versions import satisfies
 
@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from envkit.profile import Profile
 
 
-def _setup(profile: Profile) -> Remedy:
-    name = profile.name or "cpu"
-    return Remedy(text="install what the profile asks for", commands=[["envkit", "setup", "--profile", name]])
+def _setup(profile: Profile, python: Python | None) -> Remedy:
+    return Remedy(text="install what the profile asks for", commands=[setup(profile, python)])
 
 
 # Where its accelerator is missing, setup installs no such profile: that its packages are not there follows.
@@ -53,7 +52,7 @@ def frameworks_missing(python: Python | None, facts: Facts, profile: Profile) ->
         yield fail(
             f"{listed(r.name for r in missing)} of profile {profile.name} {verb} not installed",
             evidence=[where, *([f"missing: {', '.join(map(str, missing))}"] if len(missing) > 6 else [])],
-            remedy=_setup(profile),
+            remedy=_setup(profile, python),
         )
 
 
@@ -69,5 +68,5 @@ def profile_packages_differ(python: Python, facts: Facts, profile: Profile) -> F
         yield warn(
             f"other versions than profile {profile.name} pins: {listed(name for name, _ in differing)}",
             evidence=[text for _, text in differing],
-            remedy=_setup(profile),
+            remedy=_setup(profile, python),
         )

@@ -14,7 +14,7 @@ from envkit.checks._gpus import (
     usable,
     without_accelerator,
 )
-from envkit.checks._packages import installed, repair, torch_for_gpus
+from envkit.checks._packages import installed, repair, setup, torch_for_gpus
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import local, minor, parse_requirement, satisfies
 
@@ -55,7 +55,7 @@ def torch_cpu_build_on_gpu_host(torch: Torch, facts: Facts, profile: Profile, kn
         evidence=[f"torch/version.py: cuda {torch.cuda}, hip {torch.hip}"],
         remedy=Remedy(
             text="install the build for this GPU",
-            commands=[["envkit", "setup", "--profile", profile.name]] if profile.name else other,
+            commands=[setup(profile, facts.python.facts)] if profile.name else other,
         ),
     )
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from envkit.profile import Profile
 
 ASCII = str.maketrans({"✓": "+", "✗": "x", "▲": "!", "→": ">", "·": "*"})
+LARGEST_FACTS_BYTES = 64 << 20
 PROFILE_HELP = "Profile to judge by: a name, or a file."
 PYTHON_HELP = "Python to inspect: an interpreter, an environment's folder, or a name on PATH."
 
@@ -93,29 +95,29 @@ def facts_from(file: str, python: str, *, deep: bool, timeout: float, meanwhile:
     if python or deep:
         raise InputError("--facts judges a file: --python and --deep belong to the `envkit probe` that writes it")
     try:
-        if file == "-":
-            return decode(sys.stdin.buffer.read(), "stdin")
-        with open(file, "rb") as stream:
-            return decode(stream.read(), file)
+        with open(file, "rb") if file != "-" else nullcontext(sys.stdin.buffer) as stream:
+            content = stream.read(LARGEST_FACTS_BYTES + 1)
     except OSError as error:
         raise InputError(
             f"{file}: {error.strerror or error}", hint="expected a file that `envkit probe` wrote"
         ) from error
+    if len(content) > LARGEST_FACTS_BYTES:
+        raise InputError(f"{file}: larger than {LARGEST_FACTS_BYTES >> 20} MiB: no file of `envkit probe`")
+    return decode(content, "stdin" if file == "-" else file)
 
 
-def profile_of(name: str, environment: str = "", checks: Mapping[str, Check] | None = None) -> Profile:
+def profile_of(name: str, facts: Facts | None = None, checks: Mapping[str, Check] | None = None) -> Profile:
     """The profile asked for; else the one that envkit set the environment up with; else one that expects nothing."""
     from envkit.checks import discover
     from envkit.profile import Profile, load
-    from envkit.setup import state
 
-    made = state.read(environment) if environment and not name else None
-    if not name and not made:
-        return Profile()
-    thresholds = {check.id: check.thresholds for check in (checks or discover()).values()}
-    if not made:
-        return load(name, checks=thresholds)
-    try:
-        return load(made.profile_path or made.profile, checks=thresholds)
-    except InputError:  # the profile's file has gone since: judge without
-        return Profile()
+    python = facts.python.facts if facts else None
+    names = [name] if name else [python.profile_path, python.profile] if python else []
+    thresholds = {check.id: check.thresholds for check in (checks or discover()).values()} if any(names) else {}
+    for wanted in filter(None, names):
+        try:
+            return load(wanted, checks=thresholds)
+        except InputError:  # noqa: PERF203 - an environment's profile may have gone, or be elsewhere: try its name
+            if name:
+                raise
+    return Profile()

@@ -56,21 +56,13 @@ class Setup:
         """Do it; 0 when the environment is in its place."""
         target, _ = check_target(self.target)
         self.smoke = self.smoke and bool(self.profile.smoke)  # a profile may name nothing to train
+        if self.doctor and not self._judge_machine(target):
+            return 1
         made = state.up_to_date(target, self.profile, python=self.python)
         if made and self.doctor and (damage := self._damage(target)):
             self.say(f"{self.style.mark('warn')} {self.target} is to be built anew: {damage}\n\n")
-            made = None
-        self.result["environment"] = made
-        if made and (made.verdict == "proved" or not self.smoke):
-            self.say(
-                f"{self.style.mark('pass')} nothing to do: {self.target} is what profile {made.profile} asks for "
-                f"({made.verdict} {made.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
-            )
-            return 0
-        if made:
-            return self._prove_again(target, made)
-        if self.doctor and not self._judge_machine(target):
-            return 1
+        elif made:
+            return self._nothing_to_install(target, made)
         sources, plan = self._plan()
         self.say(render_plan(plan, self.style) + "\n")
         apply(
@@ -92,7 +84,8 @@ class Setup:
         return 0
 
     def _plan(self) -> tuple[Sources, Plan]:
-        sources = read_sources(self.environ, prefix=None)
+        active = self.environ.get("VIRTUAL_ENV")
+        sources = read_sources(self.environ, prefix=Path(active) if active else None)
         target, replaces = check_target(self.target)
         python, version = find_python(self.profile, wanted=self.python, sources=sources, environ=self.environ)
         progress = Progress(self.progress_to)
@@ -160,16 +153,26 @@ class Setup:
         from envkit.cli._training import train
         from envkit.smoke.show import render
 
-        report = train(Interpreter(str(python), "the new environment"), self.profile)
+        report = train(Interpreter(str(python), "the new environment"), lambda _: self.profile)
         self.result["smoke"] = report
         self.say(render(report, self.style) + "\n")
         if report.status == "healthy":
             return ""
         return next((f"{r.framework} {r.model}: {r.message}" for r in report.runs if r.status != "pass"), "no run")
 
-    def _prove_again(self, target: Path, made: state.State) -> int:
-        """The environment is as asked for, but was never proved."""
-        why_not = self._prove(target / "bin" / "python")
-        if not why_not:
-            state.mark_proved(target, made)
-        return 1 if why_not else 0
+    def _nothing_to_install(self, target: Path, made: state.State) -> int:
+        """The environment is as asked for; it is proved if it never was, and recorded as this profile's."""
+        verdict = made.verdict
+        if self.smoke and verdict != "proved":
+            if self._prove(target / "bin" / "python"):
+                return 1
+            verdict = "proved"
+        elif self.doctor and verdict == "installed":
+            verdict = "judged"
+        now = state.confirm(target, made, self.profile, verdict)
+        self.result["environment"] = now
+        self.say(
+            f"{self.style.mark('pass')} nothing to do: {self.target} is what profile {now.profile} asks for "
+            f"({now.verdict}, made {now.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
+        )
+        return 0

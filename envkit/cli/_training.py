@@ -15,19 +15,21 @@ from envkit.smoke.types import Event, SmokeReport
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from envkit.facts import Facts
+
 SECTIONS = ("memory", "nvidia", "amd", "apple", "python", "torch", "tensorflow", "jax")
 
 
 def train(
     python: Interpreter,
-    profile: Profile,
+    profile: Callable[[Facts], Profile],
     *,
     frameworks: Collection[str] = (),
     models: Collection[str] = (),
     device: str = "",
     deadline_seconds: float = 300.0,
 ) -> SmokeReport:
-    """Train what the profile asks for; without one, what is installed, on the device found."""
+    """Train what the profile for these facts asks for; without any, what is installed, on the device found."""
     import msgspec
 
     from envkit.capture import capture
@@ -39,7 +41,7 @@ def train(
         msgspec.structs.replace(
             run, models=[m for m in run.models if m in models] if models else run.models, device=device or run.device
         )
-        for run in expected_runs(profile, facts)
+        for run in expected_runs(profile(facts), facts)
         if not frameworks or run.framework in frameworks
     ]
     if not runs and facts.python.outcome != "ok":

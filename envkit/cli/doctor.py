@@ -28,7 +28,9 @@ def doctor(
     ),
     ignore: list[str] = typer.Option([], "--ignore", help="Not these checks or areas."),
     fail_on: FailOn = typer.Option("fail", "--fail-on", help="Exit 1 at: fail, warn, never."),
-    format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
+    format_: str = typer.Option(
+        "text", "--format", "-f", help="Output format: text, json, or another file of envkit/formats."
+    ),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Show every check."),
     timeout: float = typer.Option(
         10.0, "--timeout", min=0.1, max=86400, help="Seconds that a driver or a disk may take to answer."
@@ -49,10 +51,9 @@ def doctor(
     from envkit import knowledge
     from envkit.doctor import examine, exit_status
 
-    environment = observed.python.facts.prefix if observed.python.facts else ""
     report = examine(
         observed,
-        _common.profile_of(profile, environment, checks),
+        _common.profile_of(profile, observed, checks),
         knowledge.load(),
         checks,
         select=_common.split(select),
@@ -68,6 +69,5 @@ def _prepare() -> dict[str, Check]:
     from envkit.checks import discover
     from envkit.formats import text  # noqa: F401
     from envkit.profile import convert  # noqa: F401
-    from envkit.setup import state  # noqa: F401
 
     return discover()

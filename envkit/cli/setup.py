@@ -31,14 +31,17 @@ def setup(
     from pathlib import Path
 
     from envkit.cli._setup import Setup
-    from envkit.errors import InputError, SetupError
+    from envkit.errors import EnvkitError, InputError, SetupError
     from envkit.profile import available
 
     _common.one_of("--format", format_, ("text", "json"))
     if not profile:
         names = ", ".join(found.name for found in available())
         raise InputError("setup needs a profile: envkit setup --profile NAME", hint=f"there are: {names}")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped container cleans up as Ctrl-C does
+    for name in ("SIGTERM", "SIGHUP"):  # a stopped container, a closed session: clean up as after Ctrl-C
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     run = Setup(
         profile=_common.profile_of(profile),
         target=Path(venv),
@@ -50,10 +53,10 @@ def setup(
         say=(lambda _: None) if format_ == "json" else _common.write,
         progress_to=sys.stderr,
     )
-    failure: SetupError | None = None
+    failure: EnvkitError | None = None
     try:
         status = run.plan_only() if dry_run else run.run()
-    except SetupError as error:
+    except (SetupError, InputError) as error:
         failure, status = error, error.exit_status
     if format_ == "json":
         result = {"schema": "envkit.setup/1", "status": "ready" if status == 0 else "not ready", **run.result}

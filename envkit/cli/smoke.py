@@ -15,9 +15,9 @@ app = _common.new_app()
 def smoke(
     profile: str = typer.Option("", "--profile", "-p", help="Run what this profile asks for: a name, or a file."),
     python: str = typer.Option("", "--python", help=_common.PYTHON_HELP),
-    framework: list[str] = typer.Option([], "--framework", help="Only these: torch, tensorflow."),
-    model: list[str] = typer.Option([], "--model", help="Only these: mlp, cnn."),
-    device: str = typer.Option("", "--device", help="Train here instead: cpu, cuda, rocm, mps, xpu."),
+    framework: list[str] = typer.Option([], "--framework", help="Only these, for example torch."),
+    model: list[str] = typer.Option([], "--model", help="Only these, for example mlp."),
+    device: str = typer.Option("", "--device", help="Train here instead, for example cpu."),
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
     timeout: float = typer.Option(
         300.0, "--timeout", min=1, max=86400, help="Seconds for one import, or one training."
@@ -29,18 +29,19 @@ def smoke(
 
     Exit status: 0 all trained as they should, 1 one did not, 2 wrong usage, 3 nothing could be said.
     """
-    from pathlib import Path
+    import pkgutil
     from typing import get_args
 
     from envkit import interpreter
     from envkit.cli._training import train
     from envkit.errors import InputError
-    from envkit.profile import Device, Framework
+    from envkit.profile import Device
+    from envkit.smoke import adapters
     from envkit.smoke.data import MODELS
 
     _common.one_of("--format", format_, ("text", "json"))
     for name in (chosen := _common.split(framework)):
-        _common.one_of("--framework", name, get_args(Framework))
+        _common.one_of("--framework", name, [info.name for info in pkgutil.iter_modules(adapters.__path__)])
     for name in (models := _common.split(model)):
         _common.one_of("--model", name, list(MODELS))
     if device:
@@ -50,7 +51,7 @@ def smoke(
         raise InputError("no Python to train with was found", hint="`envkit setup --profile cpu` makes one")
     report = train(
         found,
-        _common.profile_of(profile, str(Path(found.path).parent.parent)),
+        lambda facts: _common.profile_of(profile, facts),
         frameworks=chosen,
         models=models,
         device=device,

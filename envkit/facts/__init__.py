@@ -99,7 +99,7 @@ def decode(text: str | bytes, origin: str) -> Facts:
     text = text.removeprefix(b"\xef\xbb\xbf") if isinstance(text, bytes) else text.removeprefix("\ufeff")
     try:
         head = msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"{origin}: not JSON: {error}", hint="expected the output of `envkit probe`") from error
     schema = head.get("schema") if isinstance(head, dict) else None
     if schema != SCHEMA:
@@ -107,6 +107,12 @@ def decode(text: str | bytes, origin: str) -> Facts:
             f"{origin}: schema is {schema!r}, expected {SCHEMA!r}", hint="write the file with `envkit probe`"
         )
     try:
-        return msgspec.convert(head, Facts)
-    except msgspec.ValidationError as error:
+        facts = msgspec.convert(head, Facts)
+    except (msgspec.ValidationError, RecursionError) as error:
         raise InputError(f"{origin}: {error}", hint="write the file with `envkit probe`") from error
+    for name in SECTIONS:
+        section: Section[Any] = getattr(facts, name)
+        if (section.outcome == "ok") != (section.facts is not None):
+            there = "no facts" if section.facts is None else "facts all the same"
+            raise InputError(f"{origin}: section {name} is {section.outcome}, and has {there}")
+    return facts

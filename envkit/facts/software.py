@@ -58,6 +58,10 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
     """Names of distributions seen only because of ~/.local."""
     site_packages: list[str] = []
     site_packages_writable: bool | None = None
+    profile: str | None = None
+    """Name of the profile that `envkit setup` built this environment for."""
+    profile_path: str | None = None
+    """The file it was read from."""
     environment: dict[str, str] = {}
     """The variables that change how Python and the frameworks load (an allow-list)."""
     packages: list[Package] = []

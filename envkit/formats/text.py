@@ -27,9 +27,12 @@ def render(report: Report, style: Style) -> str:
 def _area(area: str, report: Report, consequences: dict[str, list[Finding]], style: Style) -> list[str]:
     here = [f for f in report.findings if f.area == area]
     problems = [f for f in here if f.status in _PROBLEMS and not f.caused_by]
-    if not problems and area not in report.summary:
+    quiet = [f for f in here if f.status in {"pass", "skip"}] if style.verbose else []
+    if not problems and not quiet and area not in report.summary:
         return []
-    worst: Status = problems[0].status if problems else "pass" if any(f.status == "pass" for f in here) else "skip"
+    troubles = [f.status for f in here if f.status in _PROBLEMS]  # those too that are told under their cause
+    passed: Status = "pass" if any(f.status == "pass" for f in here) else "skip"
+    worst = min(troubles, key=_PROBLEMS.index, default=passed)
     title = {"python": "Python"}.get(area, area)
     lines = _lines(f"{title:<14}{report.summary.get(area, '')}".rstrip(), style, mark=worst, hanging=14)
     explained: set[str] = set()
@@ -38,11 +41,9 @@ def _area(area: str, report: Report, consequences: dict[str, list[Finding]], sty
         if finding.check not in explained:  # a cause with several subjects has its consequences once
             explained.add(finding.check)
             lines += _consequences(finding, consequences, style, {finding.check})
-    if style.verbose:
-        for f in here:
-            if f.status in {"pass", "skip"}:
-                text = f"{f.check:<38}{f.message if f.status == 'skip' else ''}".rstrip()
-                lines += _lines(text, style, indent=4, mark=f.status, hanging=38)
+    for f in quiet:
+        text = f"{f.check:<38}{f.message if f.status == 'skip' else ''}".rstrip()
+        lines += _lines(text, style, indent=4, mark=f.status, hanging=38)
     return lines
 
 

@@ -108,7 +108,8 @@ class Knowledge:
             offered = [variant for variant, code in variants.items() if code.on_index]
             for variant in sorted(offered, key=lambda v: int(v.removeprefix("cu")), reverse=True):
                 cuda = f"{variant[2:-1]}.{variant[-1]}"
-                old = driver_cuda and int(cuda.partition(".")[0]) > int(driver_cuda.partition(".")[0])
+                implemented = release(driver_cuda)
+                old = implemented and int(cuda.partition(".")[0]) > implemented[0]
                 if not old and all(self.runs_on(variants[variant], c, cuda) == "binary" for c in capabilities):
                     return version, variant
         return None

@@ -10,6 +10,7 @@ from pathlib import Path
 from envkit.facts.accelerators import DeviceNode
 
 LIMIT_BYTES = 16 << 20  # /proc/cpuinfo of 1,000 threads has 2 MB; mountinfo of a busy node as many
+CHUNK_BYTES = 1 << 20  # a file below /proc/sys answers ENOMEM to who asks for 4 MiB or more (KMALLOC_MAX_SIZE)
 MAX_LINKS = 40  # as the kernel's own limit
 
 
@@ -24,7 +25,9 @@ def read_text(root: str, path: str) -> str | None:
         if not stat.S_ISREG(real.stat().st_mode):
             return None
         with os.fdopen(os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            content = file.read(LIMIT_BYTES + 1)
+            content = b""
+            while len(content) <= LIMIT_BYTES and (chunk := file.read(CHUNK_BYTES)):
+                content += chunk
     except (OSError, ValueError):
         return None
     return content.decode("utf-8", "replace") if len(content) <= LIMIT_BYTES else None

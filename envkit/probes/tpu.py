@@ -29,7 +29,7 @@ def observe(root: str = "/") -> Section[Tpu]:
     """TPU chips and how this user reaches them.
 
     ok: a TPU is on the PCI bus, or there is a /dev/accelN; absent: neither, whatever variables and libraries say;
-    unknown: /sys cannot be read and there is no /dev/accelN..
+    unknown: /sys cannot be read and there is no /dev/accelN.
     """
     started = time.monotonic()
     chips = _chips(root)

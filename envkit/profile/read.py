@@ -33,7 +33,7 @@ def load(name: str, *, checks: Thresholds | None = None) -> Profile:
         ProfileErrors: everything that is wrong, each with file, line and key.
         InputError: there is no such profile.
     """
-    return load_file(find(name), checks=checks)
+    return msgspec.structs.replace(load_file(find(name), checks=checks), asked=name)
 
 
 def load_file(path: Path, *, checks: Thresholds | None = None) -> Profile:

@@ -114,6 +114,8 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Profile(_Content, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A profile with everything it extends merged in. The empty one expects nothing."""
 
+    asked: str = ""
+    """What it was called when it was asked for: a name, or a path; commands that name it again say this."""
     path: str = ""
     """The file it was read from."""
 

@@ -15,7 +15,8 @@ def as_yaml(profile: Profile) -> str:
     import yaml  # noqa: PLC0415 - only where a profile is shown
 
     content = _plain(profile)
-    del content["path"]
+    for where_it_is_from in ("asked", "path"):
+        content.pop(where_it_is_from, None)
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from envkit.errors import InputError
+from envkit.redact import redact
 
+SHORTEST_SECRET = 4
 ALIASES = {"default-timeout": "timeout", "pypi-url": "index-url"}
 SWITCHED_ON = {"y", "yes", "t", "true", "on", "1"}
 SAID_BY_UV = {
@@ -54,25 +56,20 @@ class Sources:
         """The text without the credentials of any of the sources."""
         for secret in sorted(self._secrets(), key=len, reverse=True):
             text = text.replace(secret, "***")
-        return redact_urls(text)
+        return redact(text)
 
     def _secrets(self) -> Iterator[str]:
         for value in self.environment.values():
-            for userinfo in re.findall(r"//([^/@\s]+)@", value):
+            for userinfo in re.findall(r"//([^/\s]+)@", value):
                 user, _, password = userinfo.partition(":")
                 secret = password or user
-                yield from {secret, unquote(secret)} - {""}
-
-
-def redact_urls(text: str) -> str:
-    """The text with user, password and token left out of every URL."""
-    text = re.sub(r"//[^/\s]+@", "//***@", text)
-    return re.sub(r"(?i)([?&][\w-]*(?:token|key|secret|password|signature)=)[^&\s]+", r"\1***", text)
+                # A shorter one would take letters out of every message; redact() covers it in its address.
+                yield from (s for s in (secret, unquote(secret)) if len(s) >= SHORTEST_SECRET)
 
 
 def describe(sources: Sources) -> list[str]:
     """Where packages come from, one line each: "find-links /wheels (PIP_FIND_LINKS)"."""
-    return sources.lines or ["index https://pypi.org/simple (default)"]
+    return sources.lines or ["the default index"]
 
 
 def read_sources(environ: Mapping[str, str], *, prefix: Path | None = None, root: Path = Path("/")) -> Sources:
@@ -104,21 +101,21 @@ def read_sources(environ: Mapping[str, str], *, prefix: Path | None = None, root
     for variable, (label, key, places, separator) in offered.items():
         own = next((name for name in SAID_BY_UV[variable] if environ.get(name)), None)
         if own:
-            lines.append(f"{label} {redact_urls(environ[own])} ({own})")
+            lines.append(f"{label} {redact(environ[own])} ({own})")
             continue
         there = [place for place in places if key != "find-links" or _may_exist(place)]
         if there:
             variables[variable] = separator.join(there)
         for place in places:
             missing = "" if place in there else ", does not exist"
-            lines.append(f"{label} {redact_urls(place)} ({settings[key].origin}{missing})")
+            lines.append(f"{label} {redact(place)} ({settings[key].origin}{missing})")
     if no_index:
         lines.append(f"no index ({settings['no-index'].origin})")
     if "UV_INDEX" in variables:
         variables["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip's own rule: all indexes are equal
     variables.update(_transport(settings, words("trusted-host")))
-    # pip's proxy beats the environment's, all else yields to what the user has told uv.
-    chosen = {n: v for n, v in variables.items() if n.upper().endswith("_PROXY") or not environ.get(n)}
+    # What the user has told uv wins. Certificates and proxies are told to every program: there pip's own word wins.
+    chosen = {n: v for n, v in variables.items() if not n.startswith("UV_") or not environ.get(n)}
     return Sources(environment=chosen, flags=["--no-index"] if no_index else [], lines=lines)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # doctor reads this file too, and needs no plan
     from envkit.profile import Profile
     from envkit.setup.plan import Plan
 
+Verdict = Literal["installed", "judged", "proved"]
 STATE_SCHEMA = "envkit.environment/1"
 STATE_FILE = "envkit.json"
 
@@ -35,7 +36,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     python_version: str
     made_at: str
     """ISO 8601, UTC."""
-    verdict: Literal["installed", "judged", "proved"]
+    verdict: Verdict
     """installed and no more; doctor was content; smoke trained too."""
 
 
@@ -50,7 +51,7 @@ def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str
     kinds = {step.kind for step in plan.steps}
     state = State(
         profile=profile.name,
-        profile_path=profile.path,
+        profile_path=str(Path(profile.path).resolve()) if profile.path else "",
         digest=digest(profile),
         packages=dict(installed(environment)),
         python=plan.python,
@@ -62,9 +63,13 @@ def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str
     return state
 
 
-def mark_proved(environment: Path, state: State) -> None:
-    """Record that the environment has trained since it was put in place."""
-    _write(environment, msgspec.structs.replace(state, verdict="proved"))
+def confirm(environment: Path, state: State, profile: Profile, verdict: Verdict) -> State:
+    """Record that the environment is this profile's too, and how far it has been shown to be good since."""
+    path = str(Path(profile.path).resolve()) if profile.path else ""
+    now = msgspec.structs.replace(state, profile=profile.name, profile_path=path, verdict=verdict)
+    if now != state:
+        _write(environment, now)
+    return now
 
 
 def _write(environment: Path, state: State) -> None:

@@ -111,6 +111,7 @@ def _environment(base: Mapping[str, str], workers: int) -> dict[str, str]:
         "KERAS_BACKEND": "tensorflow",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # neither framework may take all of a GPU while the other trains on it
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "PYTHONDONTWRITEBYTECODE": "1",  # proving changes nothing
     }
     return {**defaults, **base, **fixed}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 
@@ -51,6 +52,7 @@ def observe() -> dict[str, Any]:
         "user_site_packages": sorted(_only_in(user_site, packages)),
         "site_packages": site_packages,
         "site_packages_writable": _writable(site_packages, user_site),
+        **_profile(),
         "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         "packages": packages,
         "duplicates": _duplicates(packages),
@@ -59,6 +61,15 @@ def observe() -> dict[str, Any]:
         "compiler": _compiler(),
         "headers": _headers(),
     }
+
+
+def _profile() -> dict[str, str | None]:
+    """What `envkit setup` left in the environment that it built."""
+    try:
+        state = json.loads(distributions.text(os.path.join(sys.prefix, "envkit.json")) or "{}")
+        return {"profile": str(state["profile"]), "profile_path": str(state["profile_path"]) or None}
+    except (ValueError, KeyError, TypeError):
+        return {"profile": None, "profile_path": None}
 
 
 def _only_in(location: str | None, packages: Iterable[dict[str, Any]]) -> set[str]:

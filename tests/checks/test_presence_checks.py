@@ -58,6 +58,11 @@ def test_nvidia_gpu_missing_near_miss() -> None:
     assert not list(presence.nvidia_gpu_missing(wsl, NO_FACTS, CUDA))
 
 
+def test_amd_gpu_missing_fires_beside_the_render_node_of_another_vendor() -> None:
+    amd = Amd(gpus=[], device_nodes=[DeviceNode(path="/dev/dri/renderD128", readable=True, writable=True)])
+    assert one(presence.amd_gpu_missing(amd, NO_FACTS, wanting("amd"))).status == "fail"
+
+
 def test_amd_gpu_missing_fires() -> None:
     assert one(presence.amd_gpu_missing(None, NO_FACTS, wanting("amd"))).status == "fail"
 

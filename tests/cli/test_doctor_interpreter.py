@@ -92,4 +92,4 @@ def test_without_frameworks_the_remedy_is_a_command(envkit: Envkit, bare: Path) 
     ran = envkit("doctor", "--python", bare, "--profile", "cpu")
     assert ran.status == 1
     assert ran.first_line.startswith("✗ cannot train with profile cpu: torch, ")
-    assert "envkit setup --profile cpu" in [line.strip() for line in ran.out.splitlines()]
+    assert f"envkit setup --profile cpu --venv {bare}" in [line.strip() for line in ran.out.splitlines()]

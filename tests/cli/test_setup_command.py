@@ -191,3 +191,48 @@ def test_envkits_own_environment_is_never_replaced(setup: Envkit) -> None:
     assert ran.status == 2
     assert "envkit itself runs from" in ran.error() or "symbolic link" in ran.error()
     assert os.path.exists(sys.executable)
+
+
+def test_looking_leaves_the_environment_as_it_is(setup: Envkit, envkit: Envkit, tmp_path: Path) -> None:
+    setup()
+    folder = tmp_path / "here/.venv"
+    (site_packages,) = folder.glob("lib/python*/site-packages")
+    (site_packages / "early.py").write_text("")
+    (site_packages / "early.pth").write_text("import early\n")  # runs before anything of the payload
+    before = contents(folder)
+    envkit("doctor", "--python", folder)
+    envkit("probe", "--python", folder, "--deep")
+    envkit("smoke", "--python", folder)
+    assert contents(folder) == before
+
+
+def test_a_profile_that_wants_more_of_the_machine_is_not_satisfied_by_the_same_packages(
+    setup: Envkit, tiny: Path
+) -> None:
+    setup("--no-doctor")
+    tiny.write_text(TINY.replace("requires: {", "requires: {memory: 900 TiB, "))
+    ran = setup()
+    assert ran.status == 1
+    assert "needs 921600.0 GiB" in ran.first_line
+
+
+def test_an_environment_that_was_never_judged_is_judged_the_next_time(setup: Envkit, tmp_path: Path) -> None:
+    setup("--no-doctor")
+    state = tmp_path / "here/.venv/envkit.json"
+    assert '"installed"' in state.read_text()
+    assert "nothing to do" in setup().first_line
+    assert '"judged"' in state.read_text()
+
+
+def test_the_profile_of_an_environment_is_a_fact_of_it(
+    setup: Envkit, envkit: Envkit, tiny: Path, tmp_path: Path, environ: dict[str, str]
+) -> None:
+    setup()
+    home = {"HOME": str(tmp_path / "here")}  # so that its path is redacted
+    folder = tmp_path / "here/.venv"
+    here = envkit("doctor", "--python", folder, "--format", "json", env=home).json
+    facts = tmp_path / "facts.json"
+    facts.write_text(envkit("probe", "--python", folder, env=home).out)
+    there = envkit("doctor", "--facts", facts, "--format", "json", env=home).json
+    assert here["profile"] == there["profile"] == "tiny"
+    assert [f["check"] for f in here["findings"]] == [f["check"] for f in there["findings"]]

@@ -70,7 +70,7 @@ def test_nothing_to_train_is_no_pass_and_says_what_to_do(envkit: Envkit, bare: P
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--framework", "pytorch"], "--framework: 'pytorch' is not one of torch, tensorflow"),
+        (["--framework", "pytorch"], "--framework: 'pytorch' is not one of tensorflow, torch"),
         (["--device", "gpu"], "--device: 'gpu' is not one of cpu, cuda"),
         (["--format", "xml"], "--format: 'xml' is not one of text, json"),
         (["--profile", "cpuu"], "did you mean `cpu`?"),

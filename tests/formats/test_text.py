@@ -83,3 +83,10 @@ def test_verbose_shows_passed_and_skipped_checks_as_what_they_are() -> None:
     text = render(REPORT, Style(width=100, verbose=True))
     assert re.search(r"✓ memory-low", text)
     assert re.search(r"- gpu-hot +nvidia: absent", text)
+
+
+def test_verbose_shows_the_checks_of_an_area_of_which_nothing_else_is_to_say() -> None:
+    skipped = Finding(check="profile-python", area="profile", status="skip", message="no profile")
+    report = Report(status="healthy", headline="healthy", findings=[skipped])
+    assert "profile" not in render(report, Style())
+    assert "- profile\n    - profile-python " in render(report, Style(verbose=True))

@@ -20,6 +20,20 @@ def test_text_is_read_below_the_root(tmp_path: Path) -> None:
     assert files.read_text(str(tmp_path), "proc/version") == "Linux version 6.1.0\n"
 
 
+def test_a_large_file_is_read_whole(tmp_path: Path) -> None:
+    text = "".join(f"processor\t: {number}\n" for number in range(150_000))
+    (tmp_path / "cpuinfo").write_text(text)
+    assert len(text) > 2 * files.CHUNK_BYTES
+    assert files.read_text(str(tmp_path), "/cpuinfo") == text
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/sys/kernel/cap_last_cap"), reason="no kernel settings here")
+def test_a_setting_of_the_kernel_is_read() -> None:
+    last = files.read_int("/", "/proc/sys/kernel/cap_last_cap")
+    assert last is not None
+    assert 36 <= last < 64
+
+
 def test_what_is_absent_or_no_file_reads_as_none(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for path in ("/missing", "/folder", "/folder/missing", "/nul\0byte", "/" + "x" * 300):

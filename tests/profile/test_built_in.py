@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from envkit.profile import ProfileErrors, ProfileFile, load, load_file
 from envkit.profile import schema as schemas
 from envkit.profile.values import requirement, size, size_text, specifier
 from envkit.profile.write import as_yaml
+from envkit.smoke import adapters
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "profiles").glob("*.yaml"))
@@ -29,7 +31,8 @@ def test_is_valid_and_begins_with_what_editors_and_readers_need(path: Path) -> N
     profile = load_file(path)
     assert profile.name == path.stem
     assert profile.description
-    assert profile.smoke
+    trainable = {info.name for info in pkgutil.iter_modules(adapters.__path__)}
+    assert {run.framework for run in profile.smoke} <= trainable
     head = path.read_text(encoding="utf-8").split("\n\n", 1)[0]
     assert head.startswith("# yaml-language-server: $schema=profile.schema.json\n")
     assert re.search(r"Pins: .*as of 2\d{3}-\d\d-\d\d", " ".join(head.split("\n# ")))
@@ -57,7 +60,7 @@ def test_shown_as_yaml_it_reads_back_as_the_same_profile(name: str, tmp_path: Pa
     profile = load(name)
     path = tmp_path / f"{name}.yaml"
     path.write_text(as_yaml(profile), encoding="utf-8")
-    assert msgspec.structs.replace(load_file(path), path=profile.path) == profile
+    assert msgspec.structs.replace(load_file(path), path=profile.path, asked=name) == profile
 
 
 def test_yaml_keeps_thresholds_that_are_zero_or_false(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def sources(root: Path, **environ: str) -> Sources:
 def test_an_unconfigured_machine_asks_the_public_index(tmp_path: Path) -> None:
     found = sources(tmp_path)
     assert (found.environment, found.flags, found.lines) == ({}, [], [])
-    assert describe(found) == ["index https://pypi.org/simple (default)"]
+    assert describe(found) == ["the default index"]
 
 
 def test_the_user_s_file_beats_the_machine_s_and_variables_beat_both(tmp_path: Path) -> None:
@@ -97,7 +97,8 @@ def test_certificate_hosts_proxy_and_patience_are_translated(tmp_path: Path) -> 
     assert environment["UV_INSECURE_HOST"] == "a.example b.example"
     assert environment["HTTPS_PROXY"] == environment["https_proxy"] == "http://user:pw@proxy:3128"
     assert (environment["UV_HTTP_TIMEOUT"], environment["UV_HTTP_RETRIES"]) == ("60", "2")
-    assert "SSL_CERT_FILE" not in sources(tmp_path, PIP_CERT="/ca.pem", SSL_CERT_FILE="/mine").environment
+    # Every program is told by SSL_CERT_FILE, pip alone by PIP_CERT: pip's own word wins, as it does in pip.
+    assert sources(tmp_path, PIP_CERT="/ca.pem", SSL_CERT_FILE="/all").environment["SSL_CERT_FILE"] == "/ca.pem"
 
 
 def test_what_the_user_told_uv_wins(tmp_path: Path) -> None:
@@ -152,3 +153,10 @@ def test_the_child_gets_no_environment_of_the_user_s_to_install_into(tmp_path: P
     child = sources(tmp_path).child_environment({"VIRTUAL_ENV": "/other", "UV_SYSTEM_PYTHON": "1", "KEPT": "1"})
     assert "KEPT" in child
     assert not child.keys() & {"VIRTUAL_ENV", "UV_SYSTEM_PYTHON"}
+
+
+def test_a_password_with_an_at_sign_is_left_out_whole_and_a_short_one_garbles_nothing(tmp_path: Path) -> None:
+    long = sources(tmp_path, PIP_INDEX_URL="https://u:p@ss-s3cret@host.example/simple")
+    assert long.redact("p@ss-s3cret is numpy") == "*** is numpy"
+    short = sources(tmp_path, PIP_INDEX_URL="https://u:p@host.example/simple")
+    assert short.redact("numpy from https://u:p@host.example") == "numpy from https://***@host.example"

@@ -10,8 +10,12 @@ from torch import nn
 
 VERSION: str = torch.__version__
 
+KINDS = ("cpu", "cuda", "rocm", "mps", "xpu")
+
 
 def open_device(kind: str) -> tuple[Any, str]:
+    if kind not in KINDS:
+        raise LookupError(f"PyTorch's adapter knows no device {kind!r}")
     hip = torch.version.hip is not None
     if kind == "cuda" and hip:
         raise LookupError(f"this PyTorch is built for ROCm {torch.version.hip}, not for CUDA")
