@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from envkit.checks import check
 from envkit.checks._packages import installed, listed, provider, setup, wanted
 from envkit.findings import Findings, Remedy, fail, unsure, warn
-from envkit.versions import satisfies
+from envkit.versions import minor, satisfies
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
-    from envkit.facts.software import Python
+    from envkit.facts.software import Python, Torch
     from envkit.profile import Profile
 
 
@@ -52,6 +52,18 @@ def frameworks_missing(python: Python | None, facts: Facts, profile: Profile) ->
         yield fail(
             f"{listed(r.name for r in missing)} of profile {profile.name} {verb} not installed",
             evidence=[where, *([f"missing: {', '.join(map(str, missing))}"] if len(missing) > 6 else [])],
+            remedy=_setup(profile, python),
+        )
+
+
+@check(area="profile", after=("torch-cpu-build-on-gpu-host", "profile-packages-differ"))
+def profile_cuda_differs(torch: Torch, python: Python, profile: Profile) -> Findings:
+    """PyTorch is built for another CUDA than the profile names: the same version, from another index."""
+    wanted = profile.requires.cuda
+    if wanted and torch.cuda and minor(torch.cuda) != minor(wanted):
+        yield warn(
+            f"PyTorch {torch.version} is built for CUDA {torch.cuda}, profile {profile.name} wants {wanted}",
+            evidence=[f"torch/version.py: cuda {torch.cuda}"],
             remedy=_setup(profile, python),
         )
 

@@ -36,6 +36,20 @@ def new_app(**options: Any) -> typer.Typer:
     )
 
 
+def complete_profile(incomplete: str) -> list[str]:
+    """For the shell: the profiles that a name finds."""
+    from envkit.profile import available
+
+    return [found.name for found in available() if found.name.startswith(incomplete)]
+
+
+def complete_check(incomplete: str) -> list[str]:
+    """For the shell: ids of checks."""
+    from envkit.checks import discover
+
+    return [check for check in discover() if check.startswith(incomplete)]
+
+
 def style(*, verbose: bool = False) -> Style:
     """Colours only on a terminal, never with NO_COLOR; the width is the terminal's, or COLUMNS."""
     from envkit.formats import Style

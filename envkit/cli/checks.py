@@ -28,7 +28,9 @@ def list_() -> None:
 
 @app.command()
 def show(
-    check_id: str = typer.Argument(..., metavar="ID", help="A check's id, as `envkit checks list` shows it."),
+    check_id: str = typer.Argument(
+        ..., metavar="ID", help="A check's id, as `envkit checks list` shows it.", autocompletion=_common.complete_check
+    ),
 ) -> None:
     """One check: what it finds, why it matters, what it reads, how to silence it."""
     from envkit.checks import discover

@@ -17,16 +17,23 @@ app = _common.new_app()
 
 @app.command()
 def doctor(
-    profile: str = typer.Option("", "--profile", "-p", help=_common.PROFILE_HELP),
+    profile: str = typer.Option(
+        "", "--profile", "-p", help=_common.PROFILE_HELP, autocompletion=_common.complete_profile
+    ),
     python: str = typer.Option("", "--python", help=_common.PYTHON_HELP),
     facts: str = typer.Option(
         "", "--facts", help="Judge this file of `envkit probe` instead of the machine; - is stdin."
     ),
     deep: bool = typer.Option(False, "--deep", help="Also import each framework and ask it what it sees."),
     select: list[str] = typer.Option(
-        [], "--select", help="Only these checks or areas (repeat, or separate by commas)."
+        [],
+        "--select",
+        help="Only these checks or areas (repeat, or separate by commas).",
+        autocompletion=_common.complete_check,
     ),
-    ignore: list[str] = typer.Option([], "--ignore", help="Not these checks or areas."),
+    ignore: list[str] = typer.Option(
+        [], "--ignore", help="Not these checks or areas.", autocompletion=_common.complete_check
+    ),
     fail_on: FailOn = typer.Option("fail", "--fail-on", help="Exit 1 at: fail, warn, never."),
     format_: str = typer.Option(
         "text", "--format", "-f", help="Output format: text, json, or another file of envkit/formats."

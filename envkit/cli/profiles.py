@@ -36,7 +36,7 @@ def list_() -> None:
 
 @app.command()
 def show(
-    name: str = typer.Argument(..., help="A profile's name, or a file."),
+    name: str = typer.Argument(..., help="A profile's name, or a file.", autocompletion=_common.complete_profile),
     format_: str = typer.Option("yaml", "--format", "-f", help="yaml or json."),
 ) -> None:
     """A profile with everything it extends merged in."""

@@ -11,7 +11,13 @@ app = _common.new_app()
 
 @app.command()
 def setup(
-    profile: str = typer.Option("", "--profile", "-p", help="What to install: a profile's name, or a file."),
+    profile: str = typer.Option(
+        "",
+        "--profile",
+        "-p",
+        help="What to install: a profile's name, or a file.",
+        autocompletion=_common.complete_profile,
+    ),
     venv: str = typer.Option(".venv", "--venv", help="Folder of the environment."),
     python: str = typer.Option("", "--python", help="Python to build on: a version (3.12) or a path."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print the plan and stop."),

@@ -13,7 +13,13 @@ app = _common.new_app()
 
 @app.command()
 def smoke(
-    profile: str = typer.Option("", "--profile", "-p", help="Run what this profile asks for: a name, or a file."),
+    profile: str = typer.Option(
+        "",
+        "--profile",
+        "-p",
+        help="Run what this profile asks for: a name, or a file.",
+        autocompletion=_common.complete_profile,
+    ),
     python: str = typer.Option("", "--python", help=_common.PYTHON_HELP),
     framework: list[str] = typer.Option([], "--framework", help="Only these, for example torch."),
     model: list[str] = typer.Option([], "--model", help="Only these, for example mlp."),

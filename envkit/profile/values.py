@@ -74,14 +74,35 @@ def specifier(text: str) -> str:
             SpecifierSet(text)
         except InvalidSpecifier:
             raise ValueError(f"`{text}` is no specifier") from None
+    if text and not (_plainly_meetable(clauses) if all(clauses) else _meetable(text)):
+        raise ValueError(f"no version meets `{text}`")
+    return text
+
+
+def _plainly_meetable(clauses: list[re.Match[str] | None]) -> bool:
+    """The same for comparisons alone, without the cost of importing packaging."""
     bounds = [(clause[1], release(clause[2]) or ()) for clause in clauses if clause]
     lower = [(bound, operator == ">") for operator, bound in bounds if operator in {">", ">=", "=="}]
     upper = [(bound, operator != "<") for operator, bound in bounds if operator in {"<", "<=", "=="}]
-    if lower and upper:
-        (least, above), (most, reached) = max(lower), min(upper)
-        if least > most or (least == most and (above or not reached)):
-            raise ValueError(f"no version meets `{text}`")
-    return text
+    if not lower or not upper:
+        return True
+    (least, above), (most, reached) = max(lower), min(upper)
+    return least < most or (least == most and reached and not above)
+
+
+def _meetable(text: str) -> bool:
+    """Whether some version meets a specifier: if any does, one at or right beside a version it names does."""
+    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - see above
+    from packaging.version import Version  # noqa: PLC0415
+
+    candidates = {"0", "99999"}
+    for named in re.findall(r"[0-9][\w.!+]*", text):
+        version = named.removesuffix(".*").rstrip(".")
+        *head, last = Version(version).release
+        before = [".".join(map(str, [*head, last - 1, 99999]))] if last else []
+        candidates |= {version, f"{version}.0.1", f"{version}.99999", ".".join(map(str, [*head, last + 1])), *before}
+    wanted = SpecifierSet(text)
+    return any(wanted.contains(candidate, prereleases=True) for candidate in candidates)
 
 
 def requirement(text: str) -> str:

@@ -180,6 +180,24 @@ def test_checks_are_not_judged_where_the_known_ones_are_not_given(tmp_path: Path
     assert load_file(path).checks["anything"].thresholds == {"x": 1}
 
 
+@pytest.mark.parametrize(
+    "python",
+    ["==1.*,>2", "~=2.0,<2", "!=1.0,==1.0", "==3.11.*,==3.12.*", ">=3.11,==3.10.*", ">=1.0rc1,<1.0", ">=3,<2", "===x"],
+)
+def test_a_specifier_that_no_version_meets_is_impossible(tmp_path: Path, python: str) -> None:
+    (problem,) = problems(tmp_path, f"requires: {{python: '{python}'}}\n")
+    assert "no version meets" in problem.message
+
+
+@pytest.mark.parametrize(
+    "python", [">=3.10,<3.14", "~=2.1,<2.9", ">=1.0,!=1.5", ">1.0,<1.1", "==3.11.*", ">3.0,<3.0.1"]
+)
+def test_a_specifier_that_some_version_meets_is_not(tmp_path: Path, python: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"requires: {{python: '{python}'}}\n")
+    assert load_file(path).requires.python == python
+
+
 def test_a_threshold_in_bytes_may_be_said_as_a_size_and_a_whole_number_is_a_float_too(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("checks: {shm-small: {thresholds: {minimum_bytes: 8 GiB, minimum: 2}}}")
