@@ -127,10 +127,13 @@ def profile_of(name: str, facts: Facts | None = None, checks: Mapping[str, Check
 
     python = facts.python.facts if facts else None
     names = [name] if name else [python.profile_path, python.profile] if python else []
-    thresholds = {check.id: check.thresholds for check in (checks or discover()).values()} if any(names) else {}
     for wanted in filter(None, names):
         try:
-            return load(wanted, checks=thresholds)
+            profile = load(wanted)
+            if not profile.checks:  # most have none: importing every check only to know their names takes a while
+                return profile
+            known = checks or discover()
+            return load(wanted, checks={check.id: check.thresholds for check in known.values()})
         except InputError:  # noqa: PERF203 - an environment's profile may have gone, or be elsewhere: try its name
             if name:
                 raise

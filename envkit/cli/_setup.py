@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,15 +57,18 @@ class Setup:
         """Do it; 0 when the environment is in its place."""
         target, _ = check_target(self.target)
         self.smoke = self.smoke and bool(self.profile.smoke)  # a profile may name nothing to train
-        if self.doctor and not self._judge_machine(target):
-            return 1
         made = state.up_to_date(target, self.profile, python=self.python)
+        # Without an accelerator to look for, the machine is judged together with the new environment.
+        if self.doctor and (made or self.profile.wants_gpu) and not self._judge_machine(target):
+            return 1
         if made and self.doctor and (damage := self._damage(target)):
             self.say(f"{self.style.mark('warn')} {self.target} is to be built anew: {damage}\n\n")
         elif made:
             return self._nothing_to_install(target, made)
         sources, plan = self._plan()
         self.say(render_plan(plan, self.style) + "\n")
+        if self.doctor:  # imported while uv works
+            threading.Thread(target=_prepare, daemon=True).start()
         apply(
             plan,
             self.profile,
@@ -176,3 +180,11 @@ class Setup:
             f"({now.verdict}, made {now.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
         )
         return 0
+
+
+def _prepare() -> None:
+    """Import what judging needs."""
+    from envkit import doctor, knowledge  # noqa: F401
+    from envkit.checks import discover
+
+    discover()

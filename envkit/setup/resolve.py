@@ -19,6 +19,7 @@ from envkit.errors import InputError, SetupError
 from envkit.profile import Profile
 from envkit.setup.sources import Sources, describe
 from envkit.setup.uv import FIND_SECONDS, Failure, explain, find_uv, run_uv
+from envkit.versions import satisfies
 
 LOCK_SECONDS = 24 * 3600.0
 """So long a resolution is used again: pins are exact, only what they pull in may have a newer version."""
@@ -59,15 +60,13 @@ def find_python(profile: Profile, *, wanted: str, sources: Sources, environ: Map
     Raises:
         InputError: there is none, or it does not fit the profile.
     """
-    from packaging.specifiers import SpecifierSet  # noqa: PLC0415 - only setup needs it
-
-    needs = SpecifierSet(profile.requires.python)
+    needs = profile.requires.python
     own = ".".join(map(str, sys.version_info[:3]))
-    if not wanted and needs.contains(own, prereleases=True):
+    if not wanted and satisfies(own, needs) is not False:
         return str(Path(sys.executable).resolve()), own
     path = wanted
     if "/" not in wanted:
-        argv = [find_uv(), "python", "find", "--no-project", wanted or str(needs)]
+        argv = [find_uv(), "python", "find", "--no-project", wanted or needs]
         child = run_uv(argv, sources=sources, environ=environ, deadline_seconds=FIND_SECONDS)
         path = child.stdout.strip()
         if not child.succeeded:
@@ -79,7 +78,7 @@ def find_python(profile: Profile, *, wanted: str, sources: Sources, environ: Map
     version = child.stdout.strip().rpartition("\n")[2]
     if not child.succeeded or not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise InputError(f"{path} is no usable Python: {child.last_words() or child.why()}")
-    if not needs.contains(version, prereleases=True):
+    if satisfies(version, needs) is False:
         raise InputError(f"{path} is Python {version}, but profile {profile.name} needs {needs}")
     return str(Path(path).absolute()), version
 

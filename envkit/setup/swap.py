@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import shutil
@@ -93,6 +92,8 @@ def _keep_as_previous(old: Path, target: Path) -> None:
 
 def _exchange(first: Path, second: Path) -> bool:
     """Swap two folders in one step (renameat2, Linux 3.15); False where kernel or file system cannot."""
+    import ctypes  # noqa: PLC0415 - only where something is replaced
+
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
