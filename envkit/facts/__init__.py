@@ -11,7 +11,7 @@ import msgspec
 
 from envkit.errors import InputError
 from envkit.facts.accelerators import Amd, Apple, Nvidia, Tpu
-from envkit.facts.machine import Container, Cpu, Disk, Memory, System
+from envkit.facts.machine import Container, ContainerEngine, Cpu, Disk, KernelLog, Memory, System
 from envkit.facts.software import (
     Jax,
     JaxDeep,
@@ -48,11 +48,15 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = SCHEMA
     envkit: str = ""
     taken_at: str = ""
+    sources: list[str] = []
+    """What these facts were read from, where that was not this machine: "nvidia-smi -q", "pip list", ..."""
     system: Section[System] = Section()
     cpu: Section[Cpu] = Section()
     memory: Section[Memory] = Section()
     disk: Section[Disk] = Section()
     container: Section[Container] = Section()
+    container_engine: Section[ContainerEngine] = Section()
+    kernel_log: Section[KernelLog] = Section()
     nvidia: Section[Nvidia] = Section()
     tpu: Section[Tpu] = Section()
     amd: Section[Amd] = Section()
@@ -67,7 +71,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 SECTIONS: tuple[str, ...] = tuple(
-    f.name for f in msgspec.structs.fields(Facts) if f.name not in {"schema", "envkit", "taken_at"}
+    f.name for f in msgspec.structs.fields(Facts) if f.name not in {"schema", "envkit", "taken_at", "sources"}
 )
 
 

@@ -42,6 +42,26 @@ class GpuProcess(msgspec.Struct, frozen=True, kw_only=True):
     memory_used_bytes: int | None = None
 
 
+class NvLink(msgspec.Struct, frozen=True, kw_only=True):
+    """One NVLink of a GPU."""
+
+    index: int
+    active: bool | None = None
+    bandwidth_gigabytes_per_second: float | None = None
+    errors: int | None = None
+    """CRC, recovery and replay errors together, since they were last cleared."""
+
+
+class DcgmTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A test of NVIDIA's Data Center GPU Manager (`dcgmi diag`) that did not pass."""
+
+    name: str
+    status: Literal["warn", "fail"]
+    gpu: int | None = None
+    """None: of the machine."""
+    message: str = ""
+
+
 class NvidiaGpu(msgspec.Struct, frozen=True, kw_only=True):
     """One GPU as NVML tells it. A field NVML did not answer is None, and `unreadable` says why."""
 
@@ -61,6 +81,39 @@ class NvidiaGpu(msgspec.Struct, frozen=True, kw_only=True):
     ecc_mode: Literal["enabled", "disabled"] | None = None
     ecc_uncorrected: int | None = None
     """Uncorrected errors since the driver was loaded."""
+    ecc_mode_pending: Literal["enabled", "disabled"] | None = None
+    """What holds after the next reset."""
+    mig_mode_pending: Literal["enabled", "disabled"] | None = None
+    ecc_corrected: int | None = None
+    ecc_sram_threshold_exceeded: bool | None = None
+    retired_pages: int | None = None
+    """Before Ampere: pages taken out of use, for single-bit and double-bit errors."""
+    retired_pages_pending: bool | None = None
+    remapped_rows_correctable: int | None = None
+    """From Ampere on: rows replaced because of errors that could be corrected."""
+    remapped_rows_uncorrectable: int | None = None
+    remapped_rows_pending: bool | None = None
+    """A row is replaced at the next reset."""
+    remapped_rows_failure: bool | None = None
+    recovery_action: str | None = None
+    """What the driver asks for: "none", "reset", "reboot", "drain-p2p", "drain-and-reset"."""
+    fabric_state: str | None = None
+    """"not-supported", "not-started", "in-progress", "completed"."""
+    fabric_status: str | None = None
+    """"success", or the error with which registration at the fabric ended."""
+    nvlinks: list[NvLink] | None = None
+    performance_state: str | None = None
+    """"P0" to "P15"."""
+    fan_percent: int | None = None
+    memory_temperature_celsius: int | None = None
+    bar1_total_bytes: int | None = None
+    pcie_replays: int | None = None
+    display_active: bool | None = None
+    virtualization_mode: str | None = None
+    """"none", "pass-through", "vgpu", "host-vgpu", "host-vsga"."""
+    vbios_version: str | None = None
+    inforom_corrupted: bool | None = None
+    """The board's own store of configuration and error counts fails its checksum."""
     temperature_celsius: int | None = None
     temperature_slowdown_celsius: int | None = None
     power_watts: float | None = None
@@ -121,6 +174,21 @@ class Nvidia(msgspec.Struct, frozen=True, kw_only=True):
     """The newest CUDA the driver implements: "12.8"."""
     gpus: list[NvidiaGpu] | None = None
     """None: NVML did not answer."""
+    dcgm_failures: list[DcgmTest] | None = None
+    """Tests of `dcgmi diag` that warned or failed; None: it was not run."""
+
+
+class TpuChip(msgspec.Struct, frozen=True, kw_only=True):
+    """One TPU chip as tpu-info tells it."""
+
+    device: str
+    """"/dev/accel0", "/dev/vfio/0"."""
+    name: str | None = None
+    """"TPU v6e chip"."""
+    pid: int | None = None
+    """The process that holds it."""
+    memory_total_bytes: int | None = None
+    memory_used_bytes: int | None = None
 
 
 class Tpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +200,13 @@ class Tpu(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     """TPU_* variables that describe the slice."""
     libtpu_path: str | None = None
+    chips: list[TpuChip] | None = None
+    """Only tpu-info tells them."""
+    accelerator_type: str | None = None
+    """"v6e"."""
+    libtpu_version: str | None = None
+    libtpu_error: str | None = None
+    """Why tpu-info could not use libtpu: "incompatible environment"."""
 
 
 class AmdGpu(msgspec.Struct, frozen=True, kw_only=True):

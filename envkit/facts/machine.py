@@ -27,6 +27,10 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
     """The hypervisor ("kvm", "vmware", ...), "none" on bare metal."""
     boot_seconds: float | None = None
     """Seconds since boot."""
+    cuda_toolkit_version: str | None = None
+    """Of the nvcc on PATH, which builds extensions: "12.4"; only a text tells it."""
+    gcc_version: str | None = None
+    """Of the gcc on PATH; only a text tells it."""
 
 
 class Cpu(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +92,41 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     """The file systems an environment depends on."""
 
     volumes: list[Volume] = []
+
+
+class KernelMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the kernel's log that matters to training."""
+
+    kind: str
+    """"xid", "sxid", "oom-kill", "driver-mismatch", "unsupported-gpu", "key-rejected", "gsp", "aer", "mce",
+    "hung-task", "soft-lockup", "read-only-remount", "io-error", "file-max", "nvrm"."""
+    text: str
+    code: int | None = None
+    """Of an Xid or SXid."""
+    pci_address: str | None = None
+    process: str | None = None
+    seconds_since_boot: float | None = None
+
+
+class KernelLog(msgspec.Struct, frozen=True, kw_only=True):
+    """What the kernel's log says of GPUs, memory and disks."""
+
+    messages: list[KernelMessage] = []
+
+
+class ContainerEngine(msgspec.Struct, frozen=True, kw_only=True):
+    """The container engine of a host (not of the container that one may be in)."""
+
+    name: str = "docker"
+    version: str | None = None
+    runtimes: list[str] | None = None
+    """As docker info lists them: ["runc", "nvidia"]."""
+    default_runtime: str | None = None
+    cdi_devices: list[str] | None = None
+    """["nvidia.com/gpu=all", ...]."""
+    cgroup_driver: str | None = None
+    cgroup_version: str | None = None
+    storage_driver: str | None = None
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):

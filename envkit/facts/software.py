@@ -65,6 +65,8 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
     environment: dict[str, str] = {}
     """The variables that change how Python and the frameworks load (an allow-list)."""
     packages: list[Package] = []
+    packages_complete: bool = True
+    """False: read from a text that names only some packages; others may be installed too."""
     duplicates: dict[str, list[str]] = {}
     """Name to its versions, where one folder holds two .dist-info of it."""
     collisions: list[Collision] = []

@@ -16,7 +16,7 @@ def test_every_section_has_an_outcome_and_its_seconds(envkit: Envkit, cpu_stack:
     assert (ran.status, ran.err) == (0, "")
     facts = ran.json
     assert facts["schema"] == "envkit.facts/1"
-    assert set(facts) == {"schema", "envkit", "taken_at", *SECTIONS}
+    assert set(facts) == {"schema", "envkit", "taken_at", "sources", *SECTIONS}
     for name in SECTIONS:
         section = facts[name]
         assert section["outcome"] in {"ok", "absent", "unknown"}

@@ -9,12 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
 typedef unsigned int uint;
 typedef unsigned long long ull;
 typedef long handle;
 
-enum { SUCCESS = 0, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, ANY = -1 };
+enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, ANY = -1 };
 
 static int play(const char *function, long gpu, char *value) {
     char line[256], name[96], where[16], answer[16], found[16] = "0", text[128];
@@ -48,6 +47,9 @@ static ull number(const char *value, ull usual) { return value[0] ? strtoull(val
 #define NUMBER(function, usual) \
     int function(handle gpu, uint *out) { PLAY(function, index_of(gpu)); *out = number(value, usual); return SUCCESS; }
 
+#define LONG(function, usual) \
+    int function(handle gpu, ull *out) { PLAY(function, index_of(gpu)); *out = number(value, usual); return SUCCESS; }
+
 #define NUMBER_OF(function, usual) \
     int function(handle gpu, uint what, uint *out) { \
         (void)what; PLAY(function, index_of(gpu)); *out = number(value, usual); return SUCCESS; }
@@ -60,7 +62,7 @@ static ull number(const char *value, ull usual) { return value[0] ? strtoull(val
 
 #define SWITCH(function, usual) \
     int function(handle gpu, uint *current, uint *pending) { \
-        PLAY(function, index_of(gpu)); *current = *pending = number(value, usual); return SUCCESS; }
+        PLAY(function, index_of(gpu)); *current = *pending = number(value, usual); sscanf(value, "%*u %u", pending); return SUCCESS; }
 
 int nvmlInitWithFlags(uint flags) { (void)flags; PLAY(nvmlInitWithFlags, ANY); return SUCCESS; }
 
@@ -130,6 +132,27 @@ NUMBER(nvmlDeviceGetCurrPcieLinkWidth, 8)
 NUMBER(nvmlDeviceGetMaxPcieLinkWidth, 16)
 NUMBER(nvmlDeviceGetPersistenceMode, 1)
 NUMBER(nvmlDeviceGetComputeMode, 0)
+NUMBER(nvmlDeviceGetPerformanceState, 8)
+NUMBER(nvmlDeviceGetFanSpeed, 30)
+NUMBER(nvmlDeviceGetPcieReplayCounter, 7)
+NUMBER(nvmlDeviceGetDisplayActive, 0)
+NUMBER(nvmlDeviceGetRetiredPagesPendingStatus, 0)
+TEXT(nvmlDeviceGetVbiosVersion, "96.00.74.00.0%ld")
+
+int nvmlDeviceGetRetiredPages(handle gpu, uint cause, uint *count, ull *out) {
+    (void)cause;
+    PLAY(nvmlDeviceGetRetiredPages, index_of(gpu));
+    uint there = number(value, 0), fits = *count >= there;
+    *count = there;
+    if (fits && out) memset(out, 0, there * sizeof *out);
+    return fits ? SUCCESS : INSUFFICIENT_SIZE;
+}
+
+int nvmlDeviceGetBAR1MemoryInfo(handle gpu, ull *total_free_used) {
+    PLAY(nvmlDeviceGetBAR1MemoryInfo, index_of(gpu));
+    total_free_used[0] = total_free_used[1] = number(value, 32ULL << 30);
+    return SUCCESS;
+}
 
 int nvmlDeviceGetUtilizationRates(handle gpu, uint *gpu_memory) {
     PLAY(nvmlDeviceGetUtilizationRates, index_of(gpu));
@@ -138,11 +161,7 @@ int nvmlDeviceGetUtilizationRates(handle gpu, uint *gpu_memory) {
     return SUCCESS;
 }
 
-int nvmlDeviceGetCurrentClocksThrottleReasons(handle gpu, ull *out) {
-    PLAY(nvmlDeviceGetCurrentClocksThrottleReasons, index_of(gpu));
-    *out = number(value, 0x1);
-    return SUCCESS;
-}
+LONG(nvmlDeviceGetCurrentClocksThrottleReasons, 0x1)
 
 #ifndef OLD_DRIVER
 int nvmlSystemGetCudaDriverVersion_v2(int *out) {
@@ -151,10 +170,52 @@ int nvmlSystemGetCudaDriverVersion_v2(int *out) {
     return SUCCESS;
 }
 
-int nvmlDeviceGetCurrentClocksEventReasons(handle gpu, ull *out) {
-    PLAY(nvmlDeviceGetCurrentClocksEventReasons, index_of(gpu));
-    *out = number(value, 0x1);
+LONG(nvmlDeviceGetCurrentClocksEventReasons, 0x1)
+
+LONG(nvmlDeviceGetVirtualizationMode, 1)
+
+/* The value is four numbers: correctable, uncorrectable, pending, failure. */
+int nvmlDeviceGetRemappedRows(handle gpu, uint *correctable, uint *uncorrectable, uint *pending, uint *failure) {
+    PLAY(nvmlDeviceGetRemappedRows, index_of(gpu));
+    *correctable = *uncorrectable = *pending = *failure = 0;
+    sscanf(value, "%u %u %u %u", correctable, uncorrectable, pending, failure);
     return SUCCESS;
+}
+
+typedef struct { uint id, scope; long long at, latency; uint type; int code; ull value; } field;
+
+/* The value is of the field asked for; the answer "0" with no value is 0 for recovery and 44 for a temperature. */
+int nvmlDeviceGetFieldValues(handle gpu, int count, field *out) {
+    PLAY(nvmlDeviceGetFieldValues, index_of(gpu));
+    for (field *f = out; f < out + count; f++) f->code = SUCCESS, f->value = number(value, f->id == 82 ? 44 : 0);
+    return SUCCESS;
+}
+
+typedef struct { uint version; ull counters[11]; uint exceeded; } sram;
+
+int nvmlDeviceGetSramEccErrorStatus(handle gpu, sram *out) {
+    PLAY(nvmlDeviceGetSramEccErrorStatus, index_of(gpu));
+    out->exceeded = number(value, 0);
+    return SUCCESS;
+}
+
+typedef struct { uint version; unsigned char cluster[16]; int status; uint clique; unsigned char state; uint health; } fabric;
+
+/* The value is two numbers: state, status. */
+int nvmlDeviceGetGpuFabricInfoV(handle gpu, fabric *out) {
+    uint state = 3;
+    PLAY(nvmlDeviceGetGpuFabricInfoV, index_of(gpu));
+    out->status = SUCCESS;
+    sscanf(value, "%u %d", &state, &out->status);
+    out->state = state;
+    return SUCCESS;
+}
+
+/* Two links, the value says whether they are active. */
+int nvmlDeviceGetNvLinkState(handle gpu, uint link, uint *out) {
+    PLAY(nvmlDeviceGetNvLinkState, index_of(gpu));
+    *out = number(value, 1);
+    return link < 2 ? SUCCESS : INVALID_ARGUMENT;
 }
 
 SWITCH(nvmlDeviceGetMigMode, 0)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,45 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from envkit.facts.accelerators import GpuProcess, Nvidia, NvidiaGpu
-from envkit.probes import nvidia
+from envkit.facts.accelerators import GpuProcess, Nvidia, NvidiaGpu, NvLink
 
-SOURCE = Path(__file__).parents[1] / "nvml/nvml.c"
 Observe = Callable[..., Nvidia]
-
-
-def build(folder: Path, *options: str) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("no C compiler to build the NVML stand-in with")
-    library = folder / "libnvidia-ml.so.570.133.20"
-    subprocess.run([compiler, *options, "-shared", "-fPIC", "-o", library, SOURCE], check=True)
-    (folder / "libnvidia-ml.so.1").symlink_to(library.name)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("driver"))
-
-
-@pytest.fixture(scope="session")
-def old_driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("old_driver"), "-DOLD_DRIVER")
-
-
-@pytest.fixture
-def observe(driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Observe:
-    def observe(script: str = "", *, folder: Path = driver, deadline_seconds: float = 30.0) -> Nvidia:
-        (tmp_path / "script").write_text(script)
-        monkeypatch.setenv("NVML_SCRIPT", str(tmp_path / "script"))
-        monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
-        section = nvidia.observe(deadline_seconds=deadline_seconds)
-        assert section.outcome == "ok"
-        assert section.facts is not None
-        return section.facts
-
-    return observe
 
 
 @pytest.fixture
@@ -92,7 +54,29 @@ def test_two_healthy_gpus_fill_every_field(observe: Observe, driver: Path) -> No
         mig_mode="disabled",
         mig_devices=0,
         ecc_mode="enabled",
+        mig_mode_pending="disabled",
+        ecc_mode_pending="enabled",
         ecc_uncorrected=0,
+        ecc_corrected=0,
+        ecc_sram_threshold_exceeded=False,
+        retired_pages=0,
+        retired_pages_pending=False,
+        remapped_rows_correctable=0,
+        remapped_rows_uncorrectable=0,
+        remapped_rows_pending=False,
+        remapped_rows_failure=False,
+        recovery_action="none",
+        fabric_state="completed",
+        fabric_status="success",
+        nvlinks=[NvLink(index=0, active=True), NvLink(index=1, active=True)],
+        performance_state="P8",
+        fan_percent=30,
+        memory_temperature_celsius=44,
+        bar1_total_bytes=32 << 30,
+        pcie_replays=7,
+        display_active=False,
+        virtualization_mode="pass-through",
+        vbios_version="96.00.74.00.00",
         temperature_celsius=41,
         temperature_slowdown_celsius=98,
         power_watts=61.5,
@@ -112,7 +96,8 @@ def test_two_healthy_gpus_fill_every_field(observe: Observe, driver: Path) -> No
         utilization_percent=37,
         processes=[GpuProcess(pid=4242, kind="compute", memory_used_bytes=3 << 30)],
     )
-    assert all(getattr(first, field) is not None for field in NvidiaGpu.__struct_fields__ if field != "error")
+    others = {"error", "inforom_corrupted"}  # asking for the latter takes seconds
+    assert all(getattr(first, field) is not None for field in NvidiaGpu.__struct_fields__ if field not in others)
     assert second.clock_sm_megahertz == 210
     assert second.throttle_reasons == ["sw_power_cap", "hw_slowdown", "hw_thermal_slowdown"]
 
@@ -201,46 +186,3 @@ def test_a_gpu_lost_between_two_questions_is_asked_no_third(observe: Observe) ->
     assert gpus(facts)[0].unreadable == {"ecc_mode": "GPU_IS_LOST"}
     assert gpus(facts)[0].memory_total_bytes == 24 << 30
     assert gpus(facts)[1].error is None
-
-
-def test_unified_memory_has_no_size_and_no_fault(observe: Observe) -> None:
-    gpu = gpus(observe("nvmlDeviceGetMemoryInfo * 3\nnvmlDeviceGetMaxClockInfo * 3\n"))[0]
-    assert gpu.error is None
-    assert (gpu.memory_total_bytes, gpu.clock_memory_max_megahertz) == (None, None)
-    assert gpu.unreadable["memory_total_bytes"] == gpu.unreadable["clock_memory_max_megahertz"] == "NOT_SUPPORTED"
-
-
-def test_mig_counts_its_devices_where_memory_may_not_be_read(observe: Observe) -> None:
-    gpu = gpus(observe("nvmlDeviceGetMigMode 0 0 1\nnvmlDeviceGetMemoryInfo 0 4\n"))[0]
-    assert (gpu.mig_mode, gpu.mig_devices) == ("enabled", 4)
-    assert gpu.memory_used_bytes is None
-    assert gpu.unreadable["memory_used_bytes"] == "NO_PERMISSION"
-
-
-def test_an_old_driver_lacks_newer_questions_and_answers_the_rest(observe: Observe, old_driver: Path) -> None:
-    facts = observe("nvmlDeviceGetCurrentClocksThrottleReasons * 0 0x8\n", folder=old_driver)
-    assert facts.nvml.outcome == "ok"
-    assert (facts.driver_version, facts.cuda_driver_version) == ("570.133.20", None)
-    gpu = gpus(facts)[0]
-    assert gpu.throttle_reasons == ["hw_slowdown"]
-    assert (gpu.mig_mode, gpu.processes) == (None, None)
-    assert set(gpu.unreadable.values()) == {"FUNCTION_NOT_FOUND"}
-    assert gpu.power_watts == 61.5
-
-
-def test_what_is_no_reading_is_unknown(observe: Observe) -> None:
-    gpu = gpus(
-        observe(
-            "nvmlDeviceGetPowerUsage * 0 0\nnvmlDeviceGetTemperature * 0 0xffffffff\n"
-            "nvmlDeviceGetTotalEccErrors * 0 0xffffffffffffffff\nnvmlDeviceGetComputeMode * 0 9\n"
-            "nvmlDeviceGetComputeRunningProcesses_v3 * 0 0xffffffffffffffff\n"
-            "nvmlDeviceGetGraphicsRunningProcesses_v3 * 3\n"
-        )
-    )[0]
-    assert (gpu.power_watts, gpu.temperature_celsius, gpu.ecc_uncorrected, gpu.compute_mode) == (None,) * 4
-    assert set(gpu.unreadable) == {"power_watts", "temperature_celsius", "ecc_uncorrected", "compute_mode"}
-    assert gpu.processes == [GpuProcess(pid=4242, kind="compute", memory_used_bytes=None)]
-
-
-def test_no_gpus_is_an_empty_list_not_a_silence(observe: Observe) -> None:
-    assert observe("nvmlDeviceGetCount_v2 * 0 0\n").gpus == []
