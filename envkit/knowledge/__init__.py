@@ -16,13 +16,19 @@ from typing import Literal, TypeVar
 import msgspec
 
 from envkit.errors import InputError, closest
+from envkit.knowledge.files import merged, parse
+from envkit.knowledge.hardware import GpuModel, Gpus, KnownBads, Xids, model_of
 from envkit.knowledge.tables import (
     Branch,
+    Cause,
+    Causes,
     CudaCode,
     Drivers,
     ImportErrors,
     ImportFailure,
     JaxTable,
+    Signature,
+    Signatures,
     TensorflowTable,
     TorchRelease,
     TorchTable,
@@ -31,7 +37,7 @@ from envkit.versions import minor, release, satisfies
 
 T = TypeVar("T")
 Runs = Literal["binary", "ptx", "no"]
-TABLES = ("drivers", "torch", "tensorflow", "jax", "import_errors")
+TABLES = ("drivers", "torch", "tensorflow", "jax", "import_errors", "gpus", "xids", "known_bad")
 _HERE = Path(__file__).parent
 
 
@@ -60,6 +66,38 @@ class Knowledge:
     @cached_property
     def import_errors(self) -> ImportErrors:
         return self._read("import_errors", ImportErrors)
+
+    @cached_property
+    def causes(self) -> dict[str, Cause]:
+        return self._read("causes", Causes).causes
+
+    @cached_property
+    def signatures(self) -> list[Signature]:
+        """Of all files in signatures/; a user's file of the same name stands for envkit's, others are added."""
+        folders = [_HERE, *([self._user_folder] if self._user_folder else [])]
+        names = sorted({path.stem for folder in folders for path in (folder / "signatures").glob("*.yaml")})
+        return [row for name in names for row in self._read(f"signatures/{name}", Signatures).signatures]
+
+    @cached_property
+    def gpus(self) -> Gpus:
+        return self._read("gpus", Gpus)
+
+    @cached_property
+    def xids(self) -> Xids:
+        return self._read("xids", Xids)
+
+    @cached_property
+    def known_bad(self) -> KnownBads:
+        return self._read("known_bad", KnownBads)
+
+    def gpu_model(self, name: str | None) -> GpuModel | None:
+        """What is known of a GPU by its name; None where the table does not have it, or has several it could be."""
+        return model_of(self.gpus.gpus, name) if name else None
+
+    def capability_of(self, name: str | None) -> str | None:
+        """The compute capability of a GPU by its name: "NVIDIA A100-SXM4-80GB" -> "8.0"."""
+        model = self.gpu_model(name)
+        return model.capability if model else None
 
     def driver_floor(self, cuda: str) -> str | None:
         """The oldest Linux driver that runs programs built with this CUDA: "12.8" -> "525.60.13"."""
@@ -175,12 +213,12 @@ class Knowledge:
         return None
 
     def _read(self, name: str, kind: type[T]) -> T:
+        data: dict[str, object] = {}
         path = _HERE / f"{name}.yaml"
-        data = _parse(path)
-        user = self._user_folder / path.name if self._user_folder else None
-        if user and os.path.isfile(user):
-            path = user
-            data = _merged(data, _parse(user))
+        for folder in (_HERE, self._user_folder):
+            if folder and os.path.isfile(folder / f"{name}.yaml"):
+                path = folder / f"{name}.yaml"
+                data = merged(data, parse(path))
         try:
             return msgspec.convert(data, kind)
         except msgspec.ValidationError as error:
@@ -201,29 +239,8 @@ def load() -> Knowledge:
     # A folder that may not be looked at is none. It is read at once: a mistake in it ends the command, not one check.
     if os.path.isdir(folder):
         for path in sorted(folder.glob("*.yaml")):
-            if path.stem not in TABLES:
-                near = closest(path.stem, TABLES)
+            if path.stem not in {*TABLES, "causes"}:
+                near = closest(path.stem, (*TABLES, "causes"))
                 raise InputError(f"{path}: there is no such table", hint=f"did you mean {near}.yaml?" if near else "")
             getattr(knowledge, path.stem)
     return knowledge
-
-
-def _parse(path: Path) -> dict[str, object]:
-    import yaml  # noqa: PLC0415 - 20 ms that only a check with a question pays
-
-    try:
-        data = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: expected tables by name, found {type(data).__name__}")
-    return data
-
-
-def _merged(ours: dict[str, object], theirs: dict[str, object]) -> dict[str, object]:
-    """Their rows over ours: whole rows, by table and key."""
-    result = dict(ours)
-    for key, value in theirs.items():
-        mine = ours.get(key)
-        result[key] = {**mine, **value} if isinstance(mine, dict) and isinstance(value, dict) else value
-    return result

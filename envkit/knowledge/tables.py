@@ -6,6 +6,8 @@ from datetime import date
 
 import msgspec
 
+from envkit.findings import Remedy
+
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What every row may carry."""
@@ -75,6 +77,9 @@ class TorchTable(Table, frozen=True, kw_only=True):
     series: dict[str, TorchSeries]
     releases_source: str
     releases: dict[str, TorchRelease]
+    pypi_cuda_source: str
+    pypi_cuda: dict[str, str]
+    """Series to the CUDA of its Linux wheels on PyPI, for those older than `releases`."""
 
 
 class Unsupported(Row, frozen=True, kw_only=True):
@@ -113,3 +118,56 @@ class ImportFailure(Row, frozen=True, kw_only=True):
 
 class ImportErrors(Table, frozen=True, kw_only=True):
     errors: dict[str, ImportFailure]
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an error text can come from.
+
+    checks: ids of the checks that see it on a machine. consequences: causes whose symptoms often follow from it.
+    environment: False where the program is at fault.
+    """
+
+    title: str
+    remedy: Remedy
+    checks: list[str] = []
+    consequences: list[str] = []
+    environment: bool = True
+
+
+class Causes(Table, frozen=True, kw_only=True):
+    causes: dict[str, Cause]
+
+
+class Signature(Row, frozen=True, kw_only=True):
+    """A line of text that tells a cause.
+
+    pattern: a regular expression, searched in one line. confidence: how surely that line alone means the cause, 0 to 1.
+    together and without: it counts only if each of these (none of these) matches some line of the text.
+    excludes: causes that it rules out or explains away. program: the program is at fault, not the environment.
+    sample: a line that it matches.
+    """
+
+    cause: str
+    pattern: str
+    confidence: float
+    together: str | list[str] = msgspec.field(default=[], name="with")
+    without: str | list[str] = []
+    excludes: list[str] = []
+    program: bool = False
+    sample: str = ""
+
+    @property
+    def needs(self) -> list[str]:
+        return [self.together] if isinstance(self.together, str) else self.together
+
+    @property
+    def refuted_by(self) -> list[str]:
+        return [self.without] if isinstance(self.without, str) else self.without
+
+    @property
+    def conditions(self) -> list[str]:
+        return self.needs + self.refuted_by
+
+
+class Signatures(Table, frozen=True, kw_only=True):
+    signatures: list[Signature]
