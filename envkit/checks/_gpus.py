@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from envkit.facts import Facts
     from envkit.facts.accelerators import DeviceNode, Nvidia, NvidiaGpu
+    from envkit.knowledge import Knowledge
     from envkit.profile import Accelerator, Profile
 
 # What can keep every framework from an NVIDIA GPU, whatever is installed. The nearest causes come first.
@@ -20,6 +21,7 @@ NVIDIA_TROUBLE = (
     "container-without-gpu",
     "gpu-bound-to-nouveau",
     "gpu-bound-to-vfio",
+    "secure-boot-rejects-driver",
     "nvidia-driver-not-loaded",
     "driver-library-mismatch",
     "nvidia-device-nodes-unusable",
@@ -30,10 +32,15 @@ NVIDIA_TROUBLE = (
     "nvml-error",
     "nvidia-uvm-not-loaded",
     "libcuda-stub",
+    "cuda-compat-unsupported",
+    "wsl-linux-driver-installed",
     "libcuda-missing",
     "gpu-lost",
     "gpu-needs-reset",
     "gpu-unreadable",
+    "gpu-unsupported-by-driver",
+    "gpu-init-fails",
+    "nvlink-fabric-manager-down",
     "gpu-visible-devices-hides",
 )
 ACCELERATOR_TROUBLE = (
@@ -110,6 +117,16 @@ def without_accelerator(facts: Facts) -> str:
 def label(gpu: NvidiaGpu) -> str:
     """How findings call it: "GPU 0, NVIDIA A10"."""
     return f"GPU {gpu.index}, {gpu.name}" if gpu.name else f"GPU {gpu.index}"
+
+
+def capability_of(gpu: NvidiaGpu, knowledge: Knowledge) -> str | None:
+    """Its compute capability: as the driver says it, else by its name."""
+    return gpu.compute_capability or knowledge.capability_of(gpu.name)
+
+
+def reset(gpu: NvidiaGpu) -> list[list[str]]:
+    """The command that resets it."""
+    return [["sudo", "nvidia-smi", "--gpu-reset", "-i", str(gpu.index)]]
 
 
 def shut(nodes: list[DeviceNode]) -> list[str]:

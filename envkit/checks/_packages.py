@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envkit.versions import Requirement, marker_holds, normalise, parse_requirement, release
+from envkit.checks._gpus import capability_of
+from envkit.versions import Requirement, marker_holds, normalise, parse_requirement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,7 +81,7 @@ def provider(name: str, packages: dict[str, Package]) -> Package | None:
 
 def install(python: Python | None, *requirements: str, reinstall: bool = False) -> list[str]:
     """The command that installs requirements into the inspected interpreter."""
-    where = ["--python", python.executable] if python else []
+    where = ["--python", python.executable] if python and python.executable else []
     return ["uv", "pip", "install", *where, *(["--reinstall"] if reinstall else []), *requirements]
 
 
@@ -107,7 +108,7 @@ def torch_for_gpus(facts: Facts, knowledge: Knowledge) -> list[list[str]]:
     nvidia, python, system = facts.nvidia.facts, facts.python.facts, facts.system.facts
     gpus = (nvidia.gpus or []) if nvidia else []
     build = knowledge.torch_build(
-        [gpu.compute_capability for gpu in gpus if gpu.compute_capability and release(gpu.compute_capability)],
+        [number for gpu in gpus if (number := capability_of(gpu, knowledge))],
         driver_cuda=(nvidia.cuda_driver_version if nvidia else None) or "",
         python=python.version if python else "",
         architecture=(system.architecture if system else None) or "x86_64",

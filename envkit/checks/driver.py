@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._gpus import driver_answers, judged, on_pci, shut, withheld
+from envkit.facts.accelerators import Nvidia
 from envkit.findings import Findings, Remedy, fail
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
-    from envkit.facts.accelerators import Nvidia
     from envkit.profile import Profile
 
 _GUIDE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
@@ -59,7 +59,7 @@ def gpu_bound_to_vfio(nvidia: Nvidia, profile: Profile) -> Findings:
         )
 
 
-@check(area="accelerators", after=("gpu-bound-to-nouveau", "gpu-bound-to-vfio"))
+@check(area="accelerators", after=("gpu-bound-to-nouveau", "gpu-bound-to-vfio", "secure-boot-rejects-driver"))
 def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """There is an NVIDIA GPU, but NVIDIA's kernel driver is not loaded.
 
@@ -87,14 +87,20 @@ def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts) -> 
 
 
 @check(area="accelerators", after="nvidia-driver-not-loaded")
-def driver_library_mismatch(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
+def driver_library_mismatch(profile: Profile, facts: Facts) -> Findings:
     """The loaded kernel module and the driver's libraries are of different versions.
 
-    Happens when packages are upgraded without a reboot. NVML says LIB_RM_VERSION_MISMATCH; before that, the version
-    of the module is compared with those of the library files. Libraries of a cuda-compat package may differ.
+    Happens when packages are upgraded without a reboot. NVML says LIB_RM_VERSION_MISMATCH, the kernel's log "API
+    mismatch"; before that, the version of the module is compared with those of the library files. Libraries of a
+    cuda-compat package may differ.
     """
+    nvidia = facts.nvidia.facts or Nvidia()
+    log = facts.kernel_log.facts
+    logged = [m.text[:200] for m in log.messages if m.kind == "driver-mismatch"][-1:] if log else []
     if not judged(profile):
         return
+    if nvidia.nvml.outcome == "ok":  # the message is older than the repair
+        logged = []
     module = nvidia.module_version
     libraries = {"libcuda": (nvidia.libcuda_path, nvidia.libcuda_version)}
     if nvidia.nvml.outcome != "ok":
@@ -104,8 +110,8 @@ def driver_library_mismatch(nvidia: Nvidia, profile: Profile, facts: Facts) -> F
         for name, (path, version) in libraries.items()
         if module and version and version != module and "compat" not in (path or "")
     ]
-    if differing or nvidia.nvml.error == "LIB_RM_VERSION_MISMATCH":
-        evidence = [f"kernel module {module or 'unknown'}", *differing]
+    if differing or logged or nvidia.nvml.error == "LIB_RM_VERSION_MISMATCH":
+        evidence = [f"kernel module {module or 'unknown'}", *differing, *logged]
         if nvidia.nvml.error:
             evidence.append(f"NVML: {nvidia.nvml.error}")
         where = "recreate the container, so that it gets the host's libraries" if facts.container.facts else "reboot"
@@ -142,7 +148,8 @@ def nvidia_device_nodes_unusable(nvidia: Nvidia, profile: Profile, facts: Facts)
         return
     nodes = [node for node in nvidia.device_nodes if _NODE.fullmatch(node.path)]
     closed = shut(nodes)
-    none_of_a_gpu = not any(node.path[-1].isdigit() for node in nodes)
+    # What other tools print does not list them.
+    none_of_a_gpu = not facts.sources and not any(node.path[-1].isdigit() for node in nodes)
     if not closed and not (none_of_a_gpu and nvidia.nvml.outcome != "ok"):
         return
     if facts.container.facts:

@@ -45,7 +45,8 @@ def libcuda_missing(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """The driver's CUDA library (libcuda.so.1) is not there."""
     if not judged(profile) or withheld(facts):
         return
-    if nvidia.libcuda_path is None and driver_answers(nvidia):
+    looked = nvidia.device_nodes or nvidia.nvml.library_path  # the output of nvidia-smi says nothing of libcuda
+    if nvidia.libcuda_path is None and looked and driver_answers(nvidia):
         yield fail(
             "libcuda.so.1 was not found, so no framework can use the GPU",
             evidence=[f"driver {nvidia.driver_version or nvidia.module_version or 'of unknown version'} is loaded"],
@@ -64,7 +65,7 @@ def libcuda_stub(nvidia: Nvidia, profile: Profile) -> Findings:
         )
 
 
-@check(area="accelerators")
+@check(area="accelerators", after="xid-hardware-fault")
 def nvidia_driver_hangs(nvidia: Nvidia, profile: Profile) -> Findings:
     """The NVIDIA driver gave no answer in time.
 

@@ -1,7 +1,8 @@
 """Whether the NVIDIA driver is new enough for the profile and for the CUDA that each framework was built with.
 
 A program built with any CUDA 12 runs on any driver of CUDA 12 or later; one built with CUDA 13 needs a driver of
-CUDA 13. Source: NVIDIA "CUDA Compatibility", Minor Version Compatibility.
+CUDA 13; before CUDA 11 each minor version needed its own driver. Source: NVIDIA "CUDA Compatibility", Minor Version
+Compatibility.
 """
 
 from __future__ import annotations
@@ -69,14 +70,19 @@ def _too_old(
     """What there is to say about a framework built with `cuda` on this driver; `other`: how to get another build."""
     if not cuda or not nvidia.driver_version:
         return
-    built, implemented = release(cuda), release(nvidia.cuda_driver_version or "")
-    if not built or (nvidia.cuda_driver_version and not implemented):
+    any_minor = knowledge.driver_floor(cuda)
+    floor = any_minor or knowledge.toolkit_driver(cuda)
+    if not release(cuda) or (nvidia.cuda_driver_version and not release(nvidia.cuda_driver_version)):
         has = nvidia.cuda_driver_version or "unknown"
         yield unsure(f"whether the driver runs {name}, built for CUDA {cuda}, is unknown: it has CUDA {has}")
         return
-    if implemented and built[0] <= implemented[0]:
-        return
-    floor = knowledge.driver_floor(cuda)
+    if nvidia.cuda_driver_version:
+        exact = not any_minor and floor is not None
+        needed, offered = (
+            release(minor(v) if exact else v.partition(".")[0]) for v in (cuda, nvidia.cuda_driver_version)
+        )
+        if not needed or not offered or needed <= offered:
+            return
     if not nvidia.cuda_driver_version:
         if floor is None or (system and system.wsl):
             yield unsure(f"whether driver {nvidia.driver_version} runs {name} is unknown: it was built for CUDA {cuda}")

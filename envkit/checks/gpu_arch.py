@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import judged, label, usable
+from envkit.checks._gpus import capability_of, judged, label, usable
 from envkit.checks._packages import torch_for_gpus
 from envkit.checks.driver_version import cuda_major
 from envkit.findings import Findings, Remedy, fail, unsure, warn
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from envkit.profile import Profile
 
 
-def _capable(nvidia: Nvidia, profile: Profile) -> Iterator[tuple[NvidiaGpu, str]]:
+def _capable(nvidia: Nvidia, profile: Profile, knowledge: Knowledge) -> Iterator[tuple[NvidiaGpu, str]]:
     for gpu in usable(nvidia) if judged(profile) else []:
-        if release(gpu.compute_capability or ""):
-            yield gpu, gpu.compute_capability or ""
+        if number := capability_of(gpu, knowledge):
+            yield gpu, number
 
 
 @check(area="accelerators")
-def gpu_arch_below_profile(nvidia: Nvidia, profile: Profile) -> Findings:
+def gpu_arch_below_profile(nvidia: Nvidia, profile: Profile, knowledge: Knowledge) -> Findings:
     """A GPU's compute capability is outside what the profile's packages support."""
     wanted = profile.requires.compute_capability
-    for gpu, capability in _capable(nvidia, profile) if wanted else []:
+    for gpu, capability in _capable(nvidia, profile, knowledge) if wanted else []:
         if satisfies(capability, wanted) is False:
             yield fail(
                 f"compute capability {capability}, profile {profile.name} needs {wanted}",
@@ -51,7 +51,7 @@ def gpu_arch_not_in_torch(
     The architectures come from the imported PyTorch (with --deep), else from the table of official wheels. Code sm_XY
     runs on X.Z with Z >= Y; PTX for an older architecture is compiled by the driver at first use.
     """
-    gpus = list(_capable(nvidia, profile))
+    gpus = list(_capable(nvidia, profile, knowledge))
     if not torch.cuda or not gpus:
         return
     code, source = _torch_code(torch, facts, knowledge)
@@ -124,7 +124,7 @@ def gpu_arch_not_in_tensorflow(
 
     From PyPI its wheels have sm_60, sm_70, sm_80, sm_89 and PTX for 9.0; up to 2.21 that PTX does not run on Blackwell.
     """
-    gpus = list(_capable(nvidia, profile))
+    gpus = list(_capable(nvidia, profile, knowledge))
     if not gpus or not tensorflow.cuda_build or local(tensorflow.version):
         return
     version = tensorflow.version
@@ -154,7 +154,7 @@ def gpu_arch_not_in_tensorflow(
 @check(area="frameworks", after="gpu-arch-below-profile")
 def gpu_arch_not_in_jax(nvidia: Nvidia, jax: Jax, profile: Profile, knowledge: Knowledge) -> Findings:
     """JAX's CUDA plugin does not support a GPU."""
-    gpus, major = list(_capable(nvidia, profile)), cuda_major(jax)
+    gpus, major = list(_capable(nvidia, profile, knowledge)), cuda_major(jax)
     row = knowledge.jax.plugins.get(str(major)) if gpus and major else None
     for gpu, capability in gpus if row else []:
         if row and satisfies(capability, row.capability) is False:

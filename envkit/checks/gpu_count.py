@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from envkit.profile import Profile
 
 
-@check(area="accelerators", after=("gpu-bound-to-vfio", "gpu-bound-to-nouveau"))
+@check(
+    area="accelerators",
+    after=("gpu-bound-to-vfio", "gpu-bound-to-nouveau", "gpu-unsupported-by-driver", "gpu-init-fails"),
+)
 def gpu_count_mismatch(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """The driver shows fewer NVIDIA GPUs than are on the PCI bus.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import judged, label, usable
+from envkit.checks._gpus import judged, label, reset, usable
 from envkit.findings import Findings, Remedy, fail, warn
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ def _broken(nvidia: Nvidia, profile: Profile) -> Iterator[tuple[NvidiaGpu, str]]
 
 def _sound(nvidia: Nvidia, profile: Profile) -> list[NvidiaGpu]:
     return usable(nvidia) if judged(profile) else []
-
-
-def _reset(gpu: NvidiaGpu) -> list[list[str]]:
-    return [["sudo", "nvidia-smi", "--gpu-reset", "-i", str(gpu.index)]]
 
 
 @check(area="accelerators")
@@ -61,7 +57,7 @@ def gpu_needs_reset(nvidia: Nvidia, profile: Profile) -> Findings:
                 "the GPU requires a reset",
                 subject=label(gpu),
                 evidence=[f"NVML: {error}"],
-                remedy=Remedy(text="stop its processes and reset it, or reboot", commands=_reset(gpu), who="admin"),
+                remedy=Remedy(text="stop its processes and reset it, or reboot", commands=reset(gpu), who="admin"),
             )
 
 
@@ -89,7 +85,7 @@ def ecc_uncorrected(nvidia: Nvidia, profile: Profile, *, allowed: int = 0) -> Fi
                 evidence=[f"ECC, uncorrected since the driver was loaded: {gpu.ecc_uncorrected}"],
                 remedy=Remedy(
                     text="drain and reset the GPU; if errors come back, have it replaced",
-                    commands=_reset(gpu),
+                    commands=reset(gpu),
                     who="admin",
                 ),
             )

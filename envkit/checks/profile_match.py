@@ -29,8 +29,9 @@ def frameworks_missing(python: Python | None, facts: Facts, profile: Profile) ->
 
     Any build of TensorFlow counts as TensorFlow.
     """
-    if python and not python.looked_into:
-        yield unsure(f"what is installed in {python.executable} is unknown")
+    if python and not (python.looked_into and python.packages_complete):
+        if profile.name or not python.looked_into:
+            yield unsure(f"what is installed in {python.executable or 'the inspected Python'} is not fully known")
         return
     where = f"{python.executable} (Python {python.version})" if python else facts.python.why
     if not profile.name:

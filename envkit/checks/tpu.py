@@ -35,7 +35,11 @@ def tpu_devices_unusable(tpu: Tpu, profile: Profile, facts: Facts) -> Findings:
 @check(area="frameworks", after="tpu-missing")
 def libtpu_missing(tpu: Tpu, jax: Jax, profile: Profile) -> Findings:
     """JAX is installed on a TPU machine without libtpu."""
-    if judged(profile, "tpu") and (tpu.pci_devices or tpu.device_nodes) and not (jax.libtpu or tpu.libtpu_path):
+    if (
+        judged(profile, "tpu")
+        and (tpu.pci_devices or tpu.device_nodes)
+        and not (jax.libtpu or tpu.libtpu_path or tpu.libtpu_version)
+    ):
         yield fail(
             "libtpu is not installed, so JAX cannot use the TPU",
             evidence=[f"jax {jax.version}"],

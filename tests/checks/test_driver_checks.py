@@ -10,7 +10,7 @@ import pytest
 from envkit.checks import driver, driver_libraries
 from envkit.facts import Facts, ok
 from envkit.facts.accelerators import DeviceNode, Nvidia, NvidiaGpu, Nvml, PciDevice
-from envkit.facts.machine import Container, System
+from envkit.facts.machine import Container, KernelLog, KernelMessage, System
 from envkit.findings import Finding
 from envkit.profile import Profile, Requires
 
@@ -103,16 +103,27 @@ MISMATCH = Nvml(outcome="error", error="LIB_RM_VERSION_MISMATCH", library_versio
 
 @pytest.mark.parametrize("changes", [{"nvml": MISMATCH}, {"libcuda_version": "550.90.07"}])
 def test_driver_library_mismatch_fires(changes: dict[str, Any]) -> None:
-    finding = one(driver.driver_library_mismatch(nvidia(**changes), ANY, NO_FACTS))
+    finding = one(driver.driver_library_mismatch(ANY, Facts(nvidia=ok(nvidia(**changes)))))
     assert finding.evidence[0] == "kernel module 550.54.15"
     assert "550.90.07" in finding.evidence[1]
 
 
+LOGGED = KernelLog(messages=[KernelMessage(kind="driver-mismatch", text="NVRM: API mismatch: the client has ...")])
+
+
+def test_driver_library_mismatch_fires_by_the_kernels_log_alone() -> None:
+    assert one(driver.driver_library_mismatch(ANY, Facts(kernel_log=ok(LOGGED)))).status == "fail"
+
+
+def test_driver_library_mismatch_near_miss_where_it_was_repaired_since() -> None:
+    assert not list(driver.driver_library_mismatch(ANY, Facts(kernel_log=ok(LOGGED), nvidia=ok(nvidia()))))
+
+
 def test_driver_library_mismatch_near_miss() -> None:
-    assert not list(driver.driver_library_mismatch(nvidia(), ANY, NO_FACTS))
+    assert not list(driver.driver_library_mismatch(ANY, Facts(nvidia=ok(nvidia()))))
     compat = nvidia(libcuda_path="/usr/local/cuda-12.8/compat/libcuda.so.570.26", libcuda_version="570.26")
-    assert not list(driver.driver_library_mismatch(compat, ANY, NO_FACTS))
-    assert not list(driver.driver_library_mismatch(nvidia(libcuda_version=None), ANY, NO_FACTS))
+    assert not list(driver.driver_library_mismatch(ANY, Facts(nvidia=ok(compat))))
+    assert not list(driver.driver_library_mismatch(ANY, Facts(nvidia=ok(nvidia(libcuda_version=None)))))
 
 
 def test_nvidia_uvm_not_loaded_fires() -> None:

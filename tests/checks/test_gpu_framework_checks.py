@@ -128,13 +128,13 @@ def test_driver_minor_compatibility_near_miss() -> None:
 
 
 def test_gpu_arch_below_profile_fires_for_that_gpu_only() -> None:
-    found = gpu_arch.gpu_arch_below_profile(gpus("6.1", "8.6"), cuda_profile(compute_capability=">=7.0"))
+    found = gpu_arch.gpu_arch_below_profile(gpus("6.1", "8.6"), cuda_profile(compute_capability=">=7.0"), KNOWLEDGE)
     assert one(found).subject == "GPU 0, GPU"
 
 
 def test_gpu_arch_below_profile_near_miss() -> None:
     profile = cuda_profile(compute_capability=">=7.0")
-    assert not list(gpu_arch.gpu_arch_below_profile(gpus("7.0", "12.0", None), profile))
+    assert not list(gpu_arch.gpu_arch_below_profile(gpus("7.0", "12.0", None), profile, KNOWLEDGE))
 
 
 DEEP = Facts(torch_deep=ok(TorchDeep(imported=True, arch_list=["sm_75", "sm_90a", "compute_120"])))
