@@ -1,0 +1,1 @@
+"""Measurements that are no tests: run them with `python -m benchmarks.NAME`."""

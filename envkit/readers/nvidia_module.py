@@ -1,0 +1,39 @@
+"""The NVIDIA kernel module: `lsmod`, `cat /proc/driver/nvidia/version`, and what it writes into the log on loading."""
+
+from __future__ import annotations
+
+import re
+
+from envkit import facts
+from envkit.facts import Facts
+from envkit.facts.accelerators import Nvidia
+
+NAME = "NVIDIA kernel module"
+
+_VERSION = re.compile(
+    r"NVRM(?: version)?: (?:loading )?NVIDIA UNIX (Open Kernel Module for )?\S{1,20}(?: {1,2}Kernel Module)?"
+    r" {1,4}(\d{3,4}\.\d{1,4}(?:\.\d{1,4})?)"
+)
+_LSMOD = re.compile(r"^\s{0,8}Module\s+Size\s+Used by", re.MULTILINE)
+_MODULE = re.compile(r"^\s{0,8}(nvidia|nvidia_uvm|nouveau)\s+\d+\s+-?\d+\b", re.MULTILINE)
+
+
+def read(text: str) -> Facts | None:
+    """Version of the module, and which of nvidia, nvidia_uvm and nouveau are loaded."""
+    versions = list(_VERSION.finditer(text)) if "NVIDIA UNIX" in text else []
+    listed = {found[1] for found in _MODULE.finditer(text)}
+    whole = bool(_LSMOD.search(text))
+    if not versions and not whole and "nvidia" not in listed:
+        return None
+    if not versions and not listed:
+        return None  # a list of modules without any of these says nothing of a machine without NVIDIA GPU
+    version = versions[-1] if versions else None  # the log may tell of several boots
+    seen = Nvidia(
+        module_version=version[2] if version else None,
+        driver_version=version[2] if version else None,
+        open_module=bool(version[1]) if version else None,
+        module_loaded=bool(version) or "nvidia" in listed,
+        uvm_loaded="nvidia_uvm" in listed if whole else True if "nvidia_uvm" in listed else None,
+        nouveau_loaded="nouveau" in listed if whole else None,
+    )
+    return Facts(nvidia=facts.ok(seen))
