@@ -1,0 +1,139 @@
+"""A pasted text as lines that signatures are searched in: bare of quoting, prefixes and colours, each with its role."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+LONGEST = 4000
+_OVERLAP = 200
+# A log says the same a million times with other numbers; error codes differ in their digits, so some of each are read.
+_REPEATED = 100
+_REMEMBERED = 200_000
+_WITHOUT_DIGITS = dict.fromkeys(map(ord, "123456789"), "0")
+
+Role = Literal["error", "warning", "code", "prose", "doubted", "other"]
+
+
+class Line(NamedTuple):
+    """number: of the line in the text, from 1. joined: it is put together from this line and those after it."""
+
+    number: int
+    text: str
+    role: Role = "other"
+    joined: bool = False
+
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f]")
+# What loggers, launchers, containers and mail put before a line: [rank0]:, (Worker pid=7), 2025-01-31T10:11:12Z, >
+_PREFIX = re.compile(
+    r"\s*(?:>(?!>)\s?|[│|]\s|#\d+\s+\d+\.\d+\s|\d+\.\d{2,3}\s+(?=\S)"
+    r"|\[\d{4}[-/]\d\d?[-/]\d\d?[^\]\n]{0,40}\]:?\s|\d{4}[-/]\d\d?[-/]\d\d?[T ]?\d\d?:\d\d(?::\d\d)?[.,\dZ+:]*:?\s"
+    r"|\[?\d\d:\d\d:\d\d[.,\d]*\]?:?\s|\[(?:rank)?\d+(?:,\d+)?\](?:<std(?:err|out)>)?:\s?"
+    r"|\((?:\w+ )?(?:pid|ip|rank|Worker\w*|Engine\w*|APIServer\w*)[^)\n]{0,60}\)"
+    r"|(?:ERROR|INFO|WARNING|CRITICAL)\s(?=\s?[\d\[]))"
+)
+_ERROR = re.compile(
+    r"(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Failure|NotFound|Timeout)|OutOfMemory\w*)\b(?:\s*[:(]|\s*$)"
+    r"|\b(?:ERROR|FATAL|CRITICAL|Fatal|fatal|error|Error|CUDA error|panic|Assertion|Aborted|Killed|NVRM|Xid)\b"
+    r"|\b(?:terminate called|undefined symbol|[Ss]egmentation fault|Illegal instruction|cannot open shared object)"
+)
+_EXCEPTION = re.compile(r"\b[A-Za-z_][\w.]*(?:Error|Exception)\b\s*:")
+_WARNING = re.compile(
+    r"^(?:[WI]\d{4} |[\w.: -]{0,40}\b[WI] (?:tensorflow|external)|.{0,80}\b(?:WARN(?:ING)?\b|\w*Warning:))"
+)
+_FRAME = re.compile(r"""^\s*File ["'<].{1,400}, line \d+""")
+_NUMBERED_CODE = re.compile(r"^\s*(?:-+>\s*)?\d+\s{1,8}\S|^\s*>>>\s")
+_STATEMENT = re.compile(
+    r"^\s*(?:raise |return |import |from [\w.]+ import |if |elif |except |print\(|assert |logger\.|warnings\.warn)"
+)
+_FIRST_PERSON = re.compile(r"\b(?:I|I'm|I've|I'd|my|we|We|My|our)\b")
+_SENTENCE = re.compile(r"^[^{}<>=]*[a-z,] [a-z]+ [a-z]+ [a-z]+ ")
+_DOUBT = re.compile(
+    r"(?i)\b(?:(?:have|has|had|'ve|was|is|are) (?:already |also )?(?:tried|checked|verified|reinstalled|ruled out)"
+    r"|already (?:tried|have|installed|set|checked)|tried (?:to|with|using|setting|both|re)"
+    r"|did ?n[o']t (?:help|work|change|fix)|does ?n[o']t (?:help|seem|matter)|do ?n[o']t think|no difference"
+    r"|not the (?:case|cause|problem|issue)|same (?:error|problem|issue|result)|is (?:not|n't) the"
+    r"|rather than|unlike|instead of|should not be|might be|maybe|perhaps|wonder)\b"
+)
+_BREAK = re.compile(r"^\s*$|^\s*File |^\s*Traceback|^\s*[$#%>]|^\s*During handling|^\s*The above|^[-+|=]{3,}")
+
+
+def lines_of(text: str) -> Iterator[Line]:
+    """Every line, cleaned; behind the first line of an error, that line joined with those it was wrapped into."""
+    pending: list[Line] = []
+    after_frame = False
+    seen: dict[str, int] = {}
+    for number, raw in _split(text):
+        shape = raw.translate(_WITHOUT_DIGITS)
+        if len(shape) > 3 and (seen.get(shape, 0) >= _REPEATED):
+            continue
+        if len(seen) < _REMEMBERED:
+            seen[shape] = seen.get(shape, 0) + 1
+        bare = clean(raw)
+        if not bare.strip():
+            yield from _joined(pending)
+            pending = []
+            continue
+        role = _role(bare, after_frame=after_frame)
+        after_frame = bool(_FRAME.match(bare))
+        line = Line(number, bare, role)
+        yield line
+        if pending and (_BREAK.match(bare) or len(pending) == 4 or role == "code"):
+            yield from _joined(pending)
+            pending = []
+        if pending or (role in {"error", "prose"} and len(bare) >= 30):
+            pending.append(line)
+    yield from _joined(pending)
+
+
+def clean(raw: str) -> str:
+    """One line without terminal codes, HTML entities, quoting and what loggers put before it."""
+    if "\x1b" in raw or not raw.isprintable():
+        raw = _ESCAPES.sub("", raw.replace("\t", " "))
+    if "&" in raw and ";" in raw:
+        raw = html.unescape(raw).replace("\n", " ")
+    for _ in range(4):
+        match = _PREFIX.match(raw)
+        if not match or match.end() == len(raw):
+            break
+        raw = raw[match.end() :]
+    return raw
+
+
+def _split(text: str) -> Iterator[tuple[int, str]]:
+    r"""Lines and their numbers, on \n only; a progress bar's \r makes pieces, a longer line than LONGEST as well."""
+    start, number = 0, 0
+    while start <= len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        number += 1
+        if end - start <= LONGEST:
+            line = text[start:end]
+            if "\r" in line:
+                yield from ((number, piece) for piece in line.split("\r") if piece)
+            else:
+                yield number, line
+        else:
+            for at in range(start, end, LONGEST - _OVERLAP):
+                yield number, text[at : min(at + LONGEST, end)]
+        start = end + 1
+
+
+def _role(text: str, *, after_frame: bool) -> Role:
+    """What kind of line it is: how much what it says is worth depends on that."""
+    if _WARNING.match(text):
+        return "warning"
+    if (after_frame and not _FRAME.match(text)) or _NUMBERED_CODE.match(text) or _STATEMENT.match(text):
+        return "code"
+    if _SENTENCE.match(text) and not _EXCEPTION.search(text) and (_FIRST_PERSON.search(text) or _DOUBT.search(text)):
+        return "doubted" if _DOUBT.search(text) else "prose"
+    return "error" if _ERROR.search(text) else "other"
+
+
+def _joined(lines: list[Line]) -> Iterator[Line]:
+    if len(lines) > 1:
+        text = " ".join(" ".join(line.text.split()) for line in lines)[:LONGEST]
+        yield Line(lines[0].number, text, lines[0].role, joined=True)
