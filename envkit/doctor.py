@@ -17,6 +17,7 @@ from envkit.summary import summarise
 _AREA_OF_SECTION: dict[str, Area] = {
     **dict.fromkeys(("nvidia", "tpu", "amd", "apple"), "accelerators"),
     "container": "container",
+    "container_engine": "container",
     "python": "python",
     **dict.fromkeys(("torch", "tensorflow", "jax", "torch_deep", "tensorflow_deep", "jax_deep"), "frameworks"),
 }
@@ -66,7 +67,7 @@ def examine(
         envkit=facts.envkit,
         taken_at=facts.taken_at,
         status=status,
-        headline=_headline(status, findings, profile),
+        headline=_headline(status, findings, profile, facts.sources),
         profile=profile.name,
         python=facts.python.facts.executable if facts.python.facts else "",
         summary=summarise(facts, profile, findings),
@@ -84,12 +85,15 @@ def exit_status(report: Report, fail_on: FailOn) -> int:
 
 
 def _unknown_sections(facts: Facts, chosen: Collection[Check]) -> list[Finding]:
-    """A finding for each reason why sections gave no answer, the section it names first standing for the others."""
+    """A finding for each reason why sections gave no answer, the section it names first standing for the others.
+
+    That an ordinary user may not read the kernel's log is no news: its checks say so where they are skipped.
+    """
     needed = {name for check in chosen for name in check.needs}
     by_reason: dict[str, list[str]] = {}
     for name in SECTIONS:
         section: Section[object] = getattr(facts, name)
-        if name in needed and section.outcome == "unknown" and section.why != "not asked":
+        if name in needed and name != "kernel_log" and section.outcome == "unknown" and section.why != "not asked":
             by_reason.setdefault(section.why, []).append(name)
     return [
         Finding(
@@ -97,10 +101,15 @@ def _unknown_sections(facts: Facts, chosen: Collection[Check]) -> list[Finding]:
             area=_AREA_OF_SECTION.get(names[0], "machine"),
             status="unknown",
             subject=names[0],
-            message=f"the facts of {', '.join(names).replace('_', ' ')} could not be read: {why}",
+            message=_unread(names, why, partial=bool(facts.sources)),
         )
         for why, names in by_reason.items()
     ]
+
+
+def _unread(names: list[str], why: str, *, partial: bool) -> str:
+    listed = ", ".join(names).replace("_", " ")
+    return f"{why}: {listed}" if partial else f"the facts of {listed} could not be read: {why}"
 
 
 def _run(check: Check, facts: Facts, profile: Profile, knowledge: Knowledge) -> list[Finding]:
@@ -154,14 +163,14 @@ def _verdict(findings: list[Finding], profile: Profile) -> Verdict:
 
 def _matters(section: str, profile: Profile) -> bool:
     """Whether a verdict can do without a section: it can, if that is of an accelerator the profile does not want."""
-    if section in {"disk", "container"}:
+    if section in {"disk", "container", "container_engine"}:
         return False
     if section in {"nvidia", "tpu", "amd", "apple"}:
         return section == (profile.requires.accelerator if profile.name else "nvidia")
     return True
 
 
-def _headline(status: Verdict, findings: list[Finding], profile: Profile) -> str:
+def _headline(status: Verdict, findings: list[Finding], profile: Profile, sources: list[str]) -> str:
     """The first line of every report."""
     with_profile = f" with profile {profile.name}" if profile.name else ""
     primary = [f for f in findings if f.caused_by is None]
@@ -171,6 +180,9 @@ def _headline(status: Verdict, findings: list[Finding], profile: Profile) -> str
     doubt = f", {count(len(unknowns), 'thing')} unknown" if unknowns else ""
     if status == "unhealthy":
         return f"cannot train{with_profile}: {said(problems[0]) if problems else 'see below'}"
+    if status == "unknown" and sources:
+        found = f"{count(len(warnings), 'warning')}, no failure" if warnings else "nothing wrong"
+        return f"{found}{with_profile} in what was given ({', '.join(sources)}); the rest of the machine is not known"
     if status == "unknown":
         reason = next((f.message for f in findings if f.status in {"unknown", "crash"}), "no check was run")
         return f"could not tell whether this machine can train{with_profile}: {reason}"

@@ -81,8 +81,8 @@ def _python(facts: Facts) -> str:
     python = facts.python.facts
     if not python:
         return "unknown"
-    if not python.looked_into:
-        return f"{python.version}, {python.executable}"
+    if not python.looked_into or not python.executable:
+        return ", ".join(filter(None, (python.version, python.executable))) or "version unknown"
     kind = "conda" if python.conda else "virtual environment" if python.virtual_environment else "system"
     how = f"{kind}, {python.found_by}" if python.found_by not in {None, "--python"} else kind
     return f"{python.version}, {python.executable} ({how}), {count(len(python.packages), 'package')}"

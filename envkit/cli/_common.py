@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from envkit.profile import Profile
 
 ASCII = str.maketrans({"✓": "+", "✗": "x", "▲": "!", "→": ">", "·": "*"})
-LARGEST_FACTS_BYTES = 64 << 20
+LARGEST_INPUT_BYTES = 64 << 20
 PROFILE_HELP = "Profile to judge by: a name, or a file."
 PYTHON_HELP = "Python to inspect: an interpreter, an environment's folder, or a name on PATH."
 
@@ -108,16 +108,29 @@ def facts_from(file: str, python: str, *, deep: bool, timeout: float, meanwhile:
 
     if python or deep:
         raise InputError("--facts judges a file: --python and --deep belong to the `envkit probe` that writes it")
+    return decode(_contents(file, hint="expected a file that `envkit probe` wrote"), "stdin" if file == "-" else file)
+
+
+def facts_read(files: Sequence[str], python: str, *, deep: bool) -> Facts:
+    """The facts that envkit's readers find in foreign texts together; - is stdin."""
+    from envkit.readers import plain_text, read_all
+
+    if python or deep:
+        raise InputError("--from judges texts: --python and --deep look at this machine")
+    texts = [plain_text(_contents(file, hint="expected a file with a tool's output")) for file in files]
+    return read_all("\n".join(texts), ", ".join("stdin" if file == "-" else file for file in files))
+
+
+def _contents(file: str, hint: str) -> bytes:
+    """The bytes of a file; - is stdin."""
     try:
         with open(file, "rb") if file != "-" else nullcontext(sys.stdin.buffer) as stream:
-            content = stream.read(LARGEST_FACTS_BYTES + 1)
+            content = stream.read(LARGEST_INPUT_BYTES + 1)
     except OSError as error:
-        raise InputError(
-            f"{file}: {error.strerror or error}", hint="expected a file that `envkit probe` wrote"
-        ) from error
-    if len(content) > LARGEST_FACTS_BYTES:
-        raise InputError(f"{file}: larger than {LARGEST_FACTS_BYTES >> 20} MiB: no file of `envkit probe`")
-    return decode(content, "stdin" if file == "-" else file)
+        raise InputError(f"{file}: {error.strerror or error}", hint=hint) from error
+    if len(content) > LARGEST_INPUT_BYTES:
+        raise InputError(f"{file}: larger than {LARGEST_INPUT_BYTES >> 20} MiB", hint=hint)
+    return content
 
 
 def profile_of(name: str, facts: Facts | None = None, checks: Mapping[str, Check] | None = None) -> Profile:

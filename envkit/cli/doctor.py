@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from envkit.cli import _common
+from envkit.errors import InputError
 from envkit.findings import FailOn
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ def doctor(
     facts: str = typer.Option(
         "", "--facts", help="Judge this file of `envkit probe` instead of the machine; - is stdin."
     ),
+    from_: list[str] = typer.Option(
+        [],
+        "--from",
+        metavar="FILE...",
+        help="Judge what tools printed (nvidia-smi, dmesg, collect_env ...); - is stdin.",
+    ),
+    more: list[str] = typer.Argument(None, metavar="", hidden=True),
     deep: bool = typer.Option(False, "--deep", help="Also import each framework and ask it what it sees."),
     select: list[str] = typer.Option(
         [],
@@ -34,6 +42,8 @@ def doctor(
     ignore: list[str] = typer.Option(
         [], "--ignore", help="Not these checks or areas.", autocompletion=_common.complete_check
     ),
+    fix: bool = typer.Option(False, "--fix", help="Do what is safe about the problems, and say what is left to do."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="With --fix: say it and do nothing."),
     fail_on: FailOn = typer.Option("fail", "--fail-on", help="Exit 1 at: fail, warn, never."),
     format_: str = typer.Option(
         "text", "--format", "-f", help="Output format: text, json, or another file of envkit/formats."
@@ -45,28 +55,44 @@ def doctor(
 ) -> None:
     """Say whether this machine can train, and why not.
 
-    Changes nothing. Exit status: 0 healthy, 1 a problem, 2 wrong usage, 3 could not tell.
+    Changes nothing without --fix. Exit status: 0 healthy, 1 a problem, 2 wrong usage, 3 could not tell.
     """
     from envkit.formats import find
 
+    if more and not from_:
+        raise InputError(f"got unexpected extra argument {more[0]!r}", hint="a text is judged with --from FILE")
+    if fix and (facts or from_):
+        raise InputError("--fix mends this machine: it does not go with --facts or --from")
+    if dry_run and not fix:
+        raise InputError("--dry-run belongs to --fix")
+    if facts and from_:
+        raise InputError("--facts and --from exclude each other", hint="--from reads facts, too")
     checks: dict[str, Check] = {}
     form = find(format_)
-    observed = _common.facts_from(
-        facts, python, deep=deep, timeout=timeout, meanwhile=lambda: checks.update(_prepare())
-    )
+    if from_:
+        observed = _common.facts_read([*from_, *(more or [])], python, deep=deep)
+    else:
+        observed = _common.facts_from(
+            facts, python, deep=deep, timeout=timeout, meanwhile=lambda: checks.update(_prepare())
+        )
     checks = checks or _prepare()
     from envkit import knowledge
     from envkit.doctor import examine, exit_status
 
+    expected = _common.profile_of(profile, observed, checks)
     report = examine(
         observed,
-        _common.profile_of(profile, observed, checks),
+        expected,
         knowledge.load(),
         checks,
         select=_common.split(select),
         ignore=_common.split(ignore),
     )
     _common.write(form.render(report, _common.style(verbose=verbose)))
+    if fix:
+        from envkit.cli import _fix
+
+        raise typer.Exit(_fix.fix(report, observed, expected, dry_run=dry_run))
     raise typer.Exit(exit_status(report, fail_on))
 
 
