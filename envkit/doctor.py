@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from envkit.causes import causes_first, explain, in_order
 from envkit.checks import Check
-from envkit.errors import InputError, closest
+from envkit.errors import InputError, did_you_mean
 from envkit.facts import SECTIONS, Facts, Section
 from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict, count, said
 from envkit.knowledge import Knowledge
@@ -48,9 +48,8 @@ def examine(
     known = {*checks, *(c.area for c in checks.values())}
     for name in (*select, *ignore):
         if name not in known:
-            near = closest(name, known)
             raise InputError(
-                f"no check or area is called {name!r}" + (f", did you mean {near!r}?" if near else ""),
+                f"no check or area is called {name!r}{did_you_mean(name, known)}",
                 hint="`envkit checks list` shows them all",
             )
     chosen = [

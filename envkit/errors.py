@@ -38,6 +38,12 @@ class SetupError(EnvkitError):
     """An environment could not be built."""
 
 
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What to add about a misspelt name: the known one nearest to it, or "" where none is near."""
+    near = closest(name, known)
+    return f", did you mean {near!r}?" if near else ""
+
+
 def closest(name: str, known: Iterable[str]) -> str:
     """The known name nearest to a misspelt one, or ""."""
     import difflib  # noqa: PLC0415 - for an error message only

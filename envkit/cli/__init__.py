@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from envkit.errors import InputError, closest
+from envkit.errors import InputError, did_you_mean
 
 
 class Commands(TyperGroup):
@@ -31,9 +31,8 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         known = ctx.resilient_parsing or args[0].startswith("-") or args[0] in self.list_commands(ctx)
         if not known:
-            near = closest(args[0], self.list_commands(ctx))
             raise InputError(
-                f"no command is called {args[0]!r}" + (f", did you mean {near!r}?" if near else ""),
+                f"no command is called {args[0]!r}{did_you_mean(args[0], self.list_commands(ctx))}",
                 hint="`envkit --help` shows them all",
             )
         return super().resolve_command(ctx, args)

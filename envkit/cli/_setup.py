@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from envkit.capture import capture
+from envkit.facts import Facts
+from envkit.findings import Report
 from envkit.formats import Style
 from envkit.formats.text import render as render_report
 from envkit.interpreter import Interpreter
@@ -115,14 +117,18 @@ class Setup:
         self.result["plan"] = plan
         return sources, plan
 
-    def _judge_machine(self, target: Path) -> bool:
-        """Whether this machine can be what the profile wants, before a byte is downloaded."""
+    def _examine(self, facts: Facts, areas: Collection[str] = ()) -> Report:
+        """The facts judged by the profile; imported here, for `--no-doctor` needs none of it."""
         from envkit import knowledge
         from envkit.checks import discover
         from envkit.doctor import examine
 
+        return examine(facts, self.profile, knowledge.load(), discover(), select=areas)
+
+    def _judge_machine(self, target: Path) -> bool:
+        """Whether this machine can be what the profile wants, before a byte is downloaded."""
         facts = capture(python=None, target=str(target), only=MACHINE)
-        report = examine(facts, self.profile, knowledge.load(), discover(), select=MACHINE_AREAS)
+        report = self._examine(facts, MACHINE_AREAS)
         if report.status != "unhealthy":
             return True
         self.result["doctor"] = report
@@ -132,25 +138,17 @@ class Setup:
 
     def _damage(self, target: Path) -> str:
         """What has become wrong with the packages of an environment since it was built, "" when nothing has."""
-        from envkit import knowledge
-        from envkit.checks import discover
-        from envkit.doctor import examine
-
         facts = capture(python=Interpreter(str(target / "bin" / "python"), "the environment"), only=ENVIRONMENT)
-        report = examine(facts, self.profile, knowledge.load(), discover(), select=ENVIRONMENT_AREAS)
-        return report.headline if report.status in {"unhealthy", "unknown"} else ""
+        report = self._examine(facts, ENVIRONMENT_AREAS)
+        return _objection(report)
 
     def _judge(self, python: Path, plan: Plan) -> str:
         """Why the new environment is not good, "" when it is."""
-        from envkit import knowledge
-        from envkit.checks import discover
-        from envkit.doctor import examine
-
         facts = capture(python=Interpreter(str(python), "the new environment"), target=plan.target)
-        report = examine(facts, self.profile, knowledge.load(), discover())
+        report = self._examine(facts)
         self.result["doctor"] = report
         self.say(render_report(report, self.style).replace(plan.building, plan.target) + "\n")
-        return report.headline if report.status in {"unhealthy", "unknown"} else ""
+        return _objection(report)
 
     def _prove(self, python: Path) -> str:
         """Why training in it did not come out right, "" when it did."""
@@ -180,6 +178,11 @@ class Setup:
             f"({now.verdict}, made {now.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
         )
         return 0
+
+
+def _objection(report: Report) -> str:
+    """Why an environment does not do, "" when it does."""
+    return report.headline if report.status in {"unhealthy", "unknown"} else ""
 
 
 def _prepare() -> None:

@@ -34,13 +34,12 @@ def show(
 ) -> None:
     """One check: what it finds, why it matters, what it reads, how to silence it."""
     from envkit.checks import discover
-    from envkit.errors import InputError, closest
+    from envkit.errors import InputError, did_you_mean
 
     checks = discover()
     if check_id not in checks:
-        near = closest(check_id, checks)
         raise InputError(
-            f"no check is called {check_id!r}" + (f", did you mean {near!r}?" if near else ""),
+            f"no check is called {check_id!r}{did_you_mean(check_id, checks)}",
             hint="`envkit checks list` shows them all",
         )
     check = checks[check_id]

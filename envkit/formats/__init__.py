@@ -7,7 +7,7 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Literal, Protocol, cast
 
-from envkit.errors import InputError, closest
+from envkit.errors import InputError, did_you_mean
 from envkit.findings import Report, Status, Verdict
 
 MARKS: dict[Status, tuple[str, str]] = {  # sign and SGR colour
@@ -66,9 +66,8 @@ def find(name: str) -> Format:
         InputError: there is none.
     """
     if name not in names():
-        near = closest(name, names())
         raise InputError(
-            f"--format: {name!r} is no format" + (f", did you mean {near!r}?" if near else ""),
+            f"--format: {name!r} is no format{did_you_mean(name, names())}",
             hint=f"there are: {', '.join(names())}",
         )
     return cast("Format", importlib.import_module(f"{__name__}.{name}"))

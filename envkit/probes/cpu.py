@@ -5,29 +5,13 @@ from __future__ import annotations
 import os
 import sys
 
+from envkit.cpuinfo import vendor as cpuinfo_vendor
 from envkit.facts import Section, ok, unknown
 from envkit.facts.machine import Cpu
 from envkit.probes import cgroup
 from envkit.probes.files import list_dir, number, read_line, read_text
 
 CPUS = "/sys/devices/system/cpu"
-# MIDR_EL1.Implementer, from the Arm architecture's reference manual; the parts of each are too many, and age.
-ARM_IMPLEMENTERS = {
-    0x41: "ARM",
-    0x42: "Broadcom",
-    0x43: "Cavium",
-    0x46: "Fujitsu",
-    0x48: "HiSilicon",
-    0x4E: "NVIDIA",
-    0x50: "APM",
-    0x51: "Qualcomm",
-    0x53: "Samsung",
-    0x56: "Marvell",
-    0x61: "Apple",
-    0x69: "Intel",
-    0x6D: "Microsoft",
-    0xC0: "Ampere",
-}
 
 
 def observe(root: str = "/") -> Section[Cpu]:
@@ -39,7 +23,7 @@ def observe(root: str = "/") -> Section[Cpu]:
     sockets, cores = _topology(root, info, online)
     facts = Cpu(
         model=_model(root, info),
-        vendor=_vendor(info),
+        vendor=cpuinfo_vendor(info),
         architecture=os.uname().machine if root == "/" else None,
         sockets=sockets,
         cores=cores,
@@ -70,15 +54,6 @@ def _model(root: str, info: dict[str, list[str]]) -> str | None:
     nodes = [name for name in list_dir(root, tree) or [] if name.startswith("cpu@")]
     compatible = read_line(root, f"{tree}/{nodes[0]}/compatible") if nodes else None
     return compatible.split("\0")[0] if compatible else None
-
-
-def _vendor(info: dict[str, list[str]]) -> str | None:
-    if info.get("vendor_id"):
-        return info["vendor_id"][0] or None
-    try:
-        return ARM_IMPLEMENTERS.get(int(info["CPU implementer"][0], 16))
-    except (KeyError, ValueError):
-        return None
 
 
 def _flags(info: dict[str, list[str]]) -> list[str] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from envkit.cpuinfo import vendor
 from envkit.facts import Facts, ok
 from envkit.facts.machine import Cpu
 from envkit.readers._fields import groups
@@ -18,23 +19,6 @@ _LABELS = (
 _LINE = re.compile(rf"^[ \t]*({'|'.join(_LABELS)})[ \t]*:[ \t]*(.*)$", re.MULTILINE)
 _MOST_LINES = 200_000
 _MARKS = ("vendor_id", "model name", "CPU implementer", "processor\t", "processor  ", "processor :", "altivec")
-# MIDR_EL1.Implementer, from the Arm architecture's reference manual.
-_ARM = {
-    0x41: "ARM",
-    0x42: "Broadcom",
-    0x43: "Cavium",
-    0x46: "Fujitsu",
-    0x48: "HiSilicon",
-    0x4E: "NVIDIA",
-    0x50: "APM",
-    0x51: "Qualcomm",
-    0x53: "Samsung",
-    0x56: "Marvell",
-    0x61: "Apple",
-    0x69: "Intel",
-    0x6D: "Microsoft",
-    0xC0: "Ampere",
-}
 
 
 def read(text: str) -> Facts | None:
@@ -54,7 +38,7 @@ def read(text: str) -> Facts | None:
     flags = _flags(values)
     cpu = Cpu(
         model=next((values[key][0] for key in ("model name", "cpu", "Processor") if values.get(key)), None) or None,
-        vendor=_vendor(values),
+        vendor=vendor(values),
         architecture=_architecture(values, flags),
         sockets=len(set(packages)) if placed else None,
         cores=len(set(zip(packages, cores, strict=True))) if placed else None,
@@ -62,15 +46,6 @@ def read(text: str) -> Facts | None:
         flags=flags,
     )
     return Facts(cpu=ok(cpu))
-
-
-def _vendor(values: dict[str, list[str]]) -> str | None:
-    if values.get("vendor_id"):
-        return values["vendor_id"][0] or None
-    try:
-        return _ARM.get(int(values["CPU implementer"][0], 16))
-    except (KeyError, ValueError):
-        return None
 
 
 def _flags(values: dict[str, list[str]]) -> list[str] | None:

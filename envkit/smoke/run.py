@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import envkit
-from envkit.errors import InputError, closest
+from envkit.errors import InputError, did_you_mean
 from envkit.profile import SmokeRun
 from envkit.smoke.data import MODELS
 from envkit.smoke.framework import Conditions, Task, train
@@ -87,9 +87,8 @@ def _tasks(runs: Sequence[SmokeRun]) -> dict[str, list[Task]]:
     for run in runs:
         for model in run.models:
             if model not in MODELS:
-                near = closest(model, MODELS)
                 raise InputError(
-                    f"no smoke model is called {model!r}" + (f", did you mean {near!r}?" if near else ""),
+                    f"no smoke model is called {model!r}{did_you_mean(model, MODELS)}",
                     hint=f"known models: {', '.join(MODELS)}",
                 )
             tasks.setdefault(run.framework, []).append(Task(model, run.device))
