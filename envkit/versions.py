@@ -46,15 +46,20 @@ def satisfies(version: str, specifiers: str) -> bool | None:
     """Whether a version meets specifiers like ">=525.60.13,<600"; None where either cannot be read."""
     if specifiers == f"=={version}":
         return True
-    have = release(version)
+    base, post, number = version.strip().partition(".post")
+    have = release(base) if not post or (number.isdecimal() and "+" not in base) else None
     clauses = [_CLAUSE.fullmatch(clause) for clause in specifiers.split(",") if clause.strip()]
     if have is None or not all(clauses):
         return _satisfies_by_packaging(version, specifiers)
-    return all(_holds(have, clause[1], clause[2], wildcard=bool(clause[3])) for clause in clauses if clause)
+    return all(
+        _holds(have, clause[1], clause[2], wildcard=bool(clause[3]), post=bool(post)) for clause in clauses if clause
+    )
 
 
-def _holds(have: tuple[int, ...], operator: str, text: str, *, wildcard: bool) -> bool:
+def _holds(have: tuple[int, ...], operator: str, text: str, *, wildcard: bool, post: bool) -> bool:
     want = release(text) or ()
+    if post and have == want and not wildcard and operator != "~=":  # 1.0.post1 is after 1.0, yet no match of ">1.0"
+        return operator in {"!=", ">="}
     if wildcard or operator == "~=":
         prefix = tuple(int(part) for part in text.split("."))
         at_least = have >= want

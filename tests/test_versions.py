@@ -21,6 +21,7 @@ from envkit.versions import (
 
 numbers = st.lists(st.integers(0, 12), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
 versions = st.one_of(numbers, st.builds("{}+{}".format, numbers, st.sampled_from(["cu128", "cpu"])))
+posts = st.builds("{}.post{}".format, versions, st.integers(0, 12))
 clauses = st.one_of(
     st.builds("{}{}".format, st.sampled_from(["==", "!=", "<=", ">=", "<", ">"]), numbers),
     st.builds("{}{}.*".format, st.sampled_from(["==", "!="]), numbers),
@@ -64,7 +65,7 @@ markers = st.recursive(
 )
 
 
-@given(versions, st.lists(clauses, max_size=3).map(",".join))
+@given(st.one_of(versions, posts), st.lists(clauses, max_size=3).map(",".join))
 def test_satisfies_agrees_with_packaging(version: str, specifiers: str) -> None:
     assert satisfies(version, specifiers) is SpecifierSet(specifiers).contains(Version(version), prereleases=True)
 
