@@ -13,7 +13,7 @@ import msgspec
 
 from envkit.explain.lines import lines_of
 from envkit.explain.match import Matcher
-from envkit.explain.rank import Clue, clues_of, score
+from envkit.explain.rank import Clue, clues_of, score, together
 from envkit.findings import Finding, Remedy
 from envkit.knowledge import Knowledge
 
@@ -33,10 +33,13 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 class RankedCause(msgspec.Struct, frozen=True, kw_only=True):
     """A cause and how sure it is, 0 to 1.
 
-    supported_by, contradicted_by: what the checks say of this machine, where it was asked.
+    specific: the form of the cause that the text tells, where there are several ("secure-boot-rejects-driver" of
+    "no-driver"); title and remedy are that form's. supported_by, contradicted_by: what the checks say of this machine,
+    where it was asked.
     """
 
     cause: str
+    specific: str = ""
     title: str
     confidence: float
     evidence: list[Evidence]
@@ -71,7 +74,7 @@ def explain(
     found = matcher.search(lines_of(text))
     clues = clues_of(signatures, found) + _from_checks(pasted, knowledge)
     scores = score(clues, knowledge.causes)
-    ranked = [_cause(name, confidence, clues, knowledge) for name, confidence in scores.items()]
+    ranked = [_cause(forms, clues, knowledge) for forms in _families(scores, knowledge)]
     if here is not None:
         ranked = [_confronted(cause, list(here), knowledge) for cause in ranked]
     ranked.sort(key=lambda cause: -cause.confidence)
@@ -100,14 +103,25 @@ def _from_checks(findings: Iterable[Finding], knowledge: Knowledge) -> list[Clue
     ]
 
 
-def _cause(name: str, confidence: float, clues: list[Clue], knowledge: Knowledge) -> RankedCause:
+def _families(scores: dict[str, float], knowledge: Knowledge) -> list[dict[str, float]]:
+    """The forms of each cause with how sure they are, surest first."""
+    families: dict[str, dict[str, float]] = {}
+    for name, confidence in scores.items():
+        families.setdefault(knowledge.causes[name].part_of or name, {})[name] = confidence
+    return list(families.values())
+
+
+def _cause(forms: dict[str, float], clues: list[Clue], knowledge: Knowledge) -> RankedCause:
+    """One cause out of its forms: their lines together make it sure, the surest form says what to do."""
+    name = next(iter(forms))
     cause = knowledge.causes[name]
-    mine = sorted((c for c in clues if c.cause == name), key=lambda c: (-c.confidence, c.line))
+    mine = sorted((c for c in clues if c.cause in forms), key=lambda c: (-c.confidence, c.line))
     lines = {c.line: Evidence(line=c.line, text=c.text) for c in reversed(mine)}
     return RankedCause(
-        cause=name,
+        cause=cause.part_of or name,
+        specific=name if cause.part_of else "",
         title=cause.title,
-        confidence=round(confidence, 2),
+        confidence=round(together(list(forms.values())), 2),
         evidence=[lines[line] for line in dict.fromkeys(c.line for c in mine)],
         remedy=cause.remedy,
         environment=cause.environment,
@@ -116,7 +130,7 @@ def _cause(name: str, confidence: float, clues: list[Clue], knowledge: Knowledge
 
 def _confronted(cause: RankedCause, here: list[Finding], knowledge: Knowledge) -> RankedCause:
     """The cause with what this machine's checks say to it: one that fires supports it, all that pass contradict it."""
-    mine = [f for f in here if f.check in knowledge.causes[cause.cause].checks]
+    mine = [f for f in here if f.check in knowledge.causes[cause.specific or cause.cause].checks]
     fired = [f.message for f in mine if f.status in {"fail", "warn"}]
     passed = [f.message for f in mine if f.status == "pass"]
     if fired:

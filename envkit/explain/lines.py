@@ -58,6 +58,13 @@ _DOUBT = re.compile(
     r"|not the (?:case|cause|problem|issue)|same (?:error|problem|issue|result)|is (?:not|n't) the"
     r"|rather than|unlike|instead of|should not be|might be|maybe|perhaps|wonder)\b"
 )
+# What PyTorch says behind every error of CUDA or HIP: it names asserts and launches that nobody has seen.
+_ADVICE = re.compile(
+    r"(?:CUDA|HIP|XPU) kernel errors might be asynchronously reported"
+    r"|For debugging consider passing \S+_LAUNCH_BLOCKING|Compile with .?TORCH_USE_(?:CUDA|HIP)_DSA"
+    r"|Device-side assertion tracking was not enabled|Search for `cudaError\w+' in https"
+)
+_LOGGED = re.compile(r"\.(?:cc|cpp|cu|h|inc):\d+\]")
 _BREAK = re.compile(r"^\s*$|^\s*File |^\s*Traceback|^\s*[$#%>]|^\s*During handling|^\s*The above|^[-+|=]{3,}")
 
 
@@ -73,7 +80,7 @@ def lines_of(text: str) -> Iterator[Line]:
         if len(seen) < _REMEMBERED:
             seen[shape] = seen.get(shape, 0) + 1
         bare = clean(raw)
-        if not bare.strip():
+        if not bare.strip() or _ADVICE.match(bare.lstrip()):
             yield from _joined(pending)
             pending = []
             continue
@@ -128,9 +135,10 @@ def _role(text: str, *, after_frame: bool) -> Role:
         return "warning"
     if (after_frame and not _FRAME.match(text)) or _NUMBERED_CODE.match(text) or _STATEMENT.match(text):
         return "code"
-    if _SENTENCE.match(text) and not _EXCEPTION.search(text) and (_FIRST_PERSON.search(text) or _DOUBT.search(text)):
+    told = _EXCEPTION.search(text) or _LOGGED.search(text)
+    if not told and _SENTENCE.match(text) and (_FIRST_PERSON.search(text) or _DOUBT.search(text)):
         return "doubted" if _DOUBT.search(text) else "prose"
-    return "error" if _ERROR.search(text) else "other"
+    return "error" if _ERROR.search(text) or text.startswith(("F ", "E ")) else "other"
 
 
 def _joined(lines: list[Line]) -> Iterator[Line]:

@@ -68,7 +68,7 @@ def score(clues: list[Clue], causes: Mapping[str, Cause]) -> dict[str, float]:
             worth *= _ASIDE
         lines = by_cause.setdefault(clue.cause, {})
         lines[clue.line] = max(lines.get(clue.line, 0.0), worth)
-    alone = {cause: _together(list(lines.values())) for cause, lines in by_cause.items() if cause in causes}
+    alone = {cause: together(list(lines.values())) for cause, lines in by_cause.items() if cause in causes}
     below: dict[str, set[str]] = {cause: set() for cause in alone}
     for clue in clues:
         for other in clue.excludes:
@@ -87,7 +87,8 @@ def _holds(signature: Signature, found: Mapping[str, list[Line]]) -> bool:
     return all(p in found for p in signature.needs) and not any(p in found for p in signature.refuted_by)
 
 
-def _together(confidences: list[float]) -> float:
+def together(confidences: list[float]) -> float:
+    """How sure independent lines make a cause: 1-Π(1-c)."""
     doubt = 1.0
     for confidence in sorted(confidences, reverse=True)[:_COUNTED]:
         doubt *= 1 - confidence

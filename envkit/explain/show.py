@@ -56,7 +56,8 @@ def _others(causes: list[RankedCause], style: Style, heading: str) -> list[str]:
 
 
 def _sure(cause: RankedCause) -> str:
-    return f"[{cause.cause}, {cause.confidence:.0%}]"
+    name = f"{cause.cause}: {cause.specific}" if cause.specific else cause.cause
+    return f"[{name}, {cause.confidence:.0%}]"
 
 
 def _wrap(text: str, style: Style, *, indent: int = 0, hanging: int = 0) -> list[str]:

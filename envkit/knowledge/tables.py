@@ -124,13 +124,15 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """What an error text can come from.
 
     checks: ids of the checks that see it on a machine. consequences: causes whose symptoms often follow from it.
-    environment: False where the program is at fault.
+    part_of: the wider cause of which it is one form, and whose name is reported. environment: False where the program
+    is at fault.
     """
 
     title: str
     remedy: Remedy
     checks: list[str] = []
     consequences: list[str] = []
+    part_of: str = ""
     environment: bool = True
 
 

@@ -18,6 +18,7 @@ CAUSES = {
     "no-driver": Cause(title="There is no driver", remedy=DO, checks=["driver-not-loaded"]),
     "old-driver": Cause(title="The driver is old", remedy=DO, checks=["driver-old"], consequences=["no-gpu"]),
     "no-gpu": Cause(title="No GPU is seen", remedy=DO),
+    "unsigned-driver": Cause(title="The driver is not signed", remedy=Remedy(text="sign it"), part_of="no-driver"),
     "not-environment": Cause(title="The program", remedy=DO, environment=False),
 }
 
@@ -95,6 +96,15 @@ def test_what_a_clue_excludes_ranks_below_it() -> None:
 def test_a_root_cause_ranks_above_its_consequence() -> None:
     knowledge = knowing(signature("no-gpu", "no GPU", 0.95), signature("old-driver", "driver 3", 0.7))
     assert list(ranking(explain("no GPU\ndriver 3", knowledge))) == ["old-driver", "no-gpu"]
+
+
+def test_a_form_of_a_cause_is_reported_as_that_cause_with_its_own_remedy() -> None:
+    knowing_both = knowing(signature("no-driver", "no driver", 0.5), signature("unsigned-driver", "not signed", 0.8))
+    (cause,) = explain("Error: no driver\nError: not signed", knowing_both).causes
+    assert (cause.cause, cause.specific) == ("no-driver", "unsigned-driver")
+    assert (cause.title, cause.remedy.text) == ("The driver is not signed", "sign it")
+    assert [e.line for e in cause.evidence] == [2, 1]
+    assert cause.confidence == pytest.approx(0.9), "both lines tell of it"
 
 
 def test_of_two_that_are_as_sure_the_first_told_is_first() -> None:

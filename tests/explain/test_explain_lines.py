@@ -93,11 +93,18 @@ def test_a_line_that_repeats_with_other_numbers_is_read_some_times_only() -> Non
         ("I would like to train this model on the second card", "prose"),
         ("I have already tried to reinstall the driver, it did not help", "doubted"),
         ("I get the error ModuleNotFoundError: No module named 'x' when I start it", "error"),
+        ("F tensorflow/statusor.cc:34] Attempting to fetch value instead of handling it: bad memory", "error"),
         ("libc 2.31", "other"),
     ],
 )
 def test_each_line_has_its_role(text: str, role: str) -> None:
     assert next(iter(lines_of(text))).role == role
+
+
+def test_what_pytorch_adds_to_every_error_is_no_evidence() -> None:
+    advice = "Compile with `TORCH_USE_CUDA_DSA` to enable device-side assertions."
+    text = f"RuntimeError: CUDA error: unspecified launch failure\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\n{advice}"
+    assert [line.text for line in lines_of(text)] == ["RuntimeError: CUDA error: unspecified launch failure"]
 
 
 def test_the_line_below_a_frame_is_code() -> None:
