@@ -40,7 +40,7 @@ _ERROR = re.compile(
     r"|\b(?:ERROR|FATAL|CRITICAL|Fatal|fatal|error|Error|CUDA error|panic|Assertion|Aborted|Killed|NVRM|Xid)\b"
     r"|\b(?:terminate called|undefined symbol|[Ss]egmentation fault|Illegal instruction|cannot open shared object)"
 )
-_EXCEPTION = re.compile(r"\b[A-Za-z_][\w.]*(?:Error|Exception)\b\s*:")
+_EXCEPTION = re.compile(r"\b(?:[A-Za-z_][\w.]*)?(?:Error|Exception)\b\s*:")
 _WARNING = re.compile(
     r"^(?:[WI]\d{4} |[\w.: -]{0,40}\b[WI] (?:tensorflow|external)|.{0,80}\b(?:WARN(?:ING)?\b|\w*Warning:))"
 )
