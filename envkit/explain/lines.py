@@ -29,7 +29,7 @@ class Line(NamedTuple):
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f]")
 # What loggers, launchers, containers and mail put before a line: [rank0]:, (Worker pid=7), 2025-01-31T10:11:12Z, >
 _PREFIX = re.compile(
-    r"\s*(?:>(?!>)\s?|[│|]\s|#\d+\s+\d+\.\d+\s|\d+\.\d{2,3}\s+(?=\S)"
+    r"\s*(?:>(?!>)\s?|`{3}[\w-]{0,12}\s|[│|]\s|#\d+\s+\d+\.\d+\s|\d+\.\d{2,3}\s+(?=\S)"
     r"|\[\d{4}[-/]\d\d?[-/]\d\d?[^\]\n]{0,40}\]:?\s|\d{4}[-/]\d\d?[-/]\d\d?[T ]?\d\d?:\d\d(?::\d\d)?[.,\dZ+:]*:?\s"
     r"|\[?\d\d:\d\d:\d\d[.,\d]*\]?:?\s|\[(?:rank)?\d+(?:,\d+)?\](?:<std(?:err|out)>)?:\s?"
     r"|\((?:\w+ )?(?:pid|ip|rank|Worker\w*|Engine\w*|APIServer\w*)[^)\n]{0,60}\)"
@@ -42,7 +42,7 @@ _ERROR = re.compile(
 )
 _EXCEPTION = re.compile(r"\b(?:[A-Za-z_][\w.]*)?(?:Error|Exception)\b\s*:")
 _WARNING = re.compile(
-    r"^(?:[WI]\d{4} |[\w.: -]{0,40}\b[WI] (?:tensorflow|external)|.{0,80}\b(?:WARN(?:ING)?\b|\w*Warning:))"
+    r"^(?:[WI]\d{4} |[\w.: -]{0,40}\b[WI] (?:tensorflow|external)|.{0,200}\b(?:WARN(?:ING)?\b|\w*Warning:))"
 )
 _FRAME = re.compile(r"""^\s*File ["'<].{1,400}, line \d+""")
 _NUMBERED_CODE = re.compile(r"^\s*(?:-+>\s*)?\d+\s{1,8}\S|^\s*>>>\s")
@@ -63,6 +63,8 @@ _ADVICE = re.compile(
     r"(?:CUDA|HIP|XPU) kernel errors might be asynchronously reported"
     r"|For debugging consider passing \S+_LAUNCH_BLOCKING|Compile with .?TORCH_USE_(?:CUDA|HIP)_DSA"
     r"|Device-side assertion tracking was not enabled|Search for `cudaError\w+' in https"
+    # and what collect_env says of everything that is not there, on every machine
+    r"|(?!.{0,40}(?:CUDA|[Nn]vidia|GPU|cuDNN))[\w ()/-]{2,50}: ?(?:N/A|Could not collect)\s*$"
 )
 _LOGGED = re.compile(r"\.(?:cc|cpp|cu|h|inc):\d+\]")
 _BREAK = re.compile(r"^\s*$|^\s*File |^\s*Traceback|^\s*[$#%>]|^\s*During handling|^\s*The above|^[-+|=]{3,}")
@@ -107,7 +109,7 @@ def clean(raw: str) -> str:
         if not match or match.end() == len(raw):
             break
         raw = raw[match.end() :]
-    return raw
+    return raw.rstrip("` \t") if raw.endswith("```") else raw
 
 
 def _split(text: str) -> Iterator[tuple[int, str]]:
