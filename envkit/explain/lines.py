@@ -66,6 +66,9 @@ _ADVICE = re.compile(
     # and what collect_env says of everything that is not there, on every machine
     r"|(?!.{0,40}(?:CUDA|[Nn]vidia|GPU|cuDNN))[\w ()/-]{2,50}: ?(?:N/A|Could not collect)\s*$"
 )
+# nvidia-smi's own manual speaks of every fault there is.
+_MANUAL = re.compile(r"List of valid properties to query|NVIDIA System Management Interface -- v")
+_MANUAL_ENDS = re.compile(r"[#$=+]|Traceback|\S+@\S+[:~]")
 _LOGGED = re.compile(r"\.(?:cc|cpp|cu|h|inc):\d+\]")
 _BREAK = re.compile(r"^\s*$|^\s*File |^\s*Traceback|^\s*[$#%>]|^\s*During handling|^\s*The above|^[-+|=]{3,}")
 
@@ -73,7 +76,7 @@ _BREAK = re.compile(r"^\s*$|^\s*File |^\s*Traceback|^\s*[$#%>]|^\s*During handli
 def lines_of(text: str) -> Iterator[Line]:
     """Every line, cleaned; behind the first line of an error, that line joined with those it was wrapped into."""
     pending: list[Line] = []
-    after_frame = False
+    after_frame = manual = False
     seen: dict[str, int] = {}
     for number, raw in _split(text):
         shape = raw.translate(_WITHOUT_DIGITS)
@@ -82,7 +85,8 @@ def lines_of(text: str) -> Iterator[Line]:
         if len(seen) < _REMEMBERED:
             seen[shape] = seen.get(shape, 0) + 1
         bare = clean(raw)
-        if not bare.strip() or _ADVICE.match(bare.lstrip()):
+        manual = bool(_MANUAL.match(bare)) or (manual and not _MANUAL_ENDS.match(bare))
+        if manual or not bare.strip() or _ADVICE.match(bare.lstrip()):
             yield from _joined(pending)
             pending = []
             continue

@@ -107,6 +107,14 @@ def test_what_pytorch_adds_to_every_error_is_no_evidence() -> None:
     assert [line.text for line in lines_of(text)] == ["RuntimeError: CUDA error: unspecified launch failure"]
 
 
+def test_a_manual_tells_of_no_fault_until_it_ends() -> None:
+    manual = 'List of valid properties to query for the switch "--query-gpu":\n\n"ecc"\nA double bit ECC error.\n'
+    assert [line.text for line in lines_of(manual + "$ nvidia-smi\nNo devices were found")] == [
+        "$ nvidia-smi",
+        "No devices were found",
+    ]
+
+
 def test_the_line_below_a_frame_is_code() -> None:
     roles = [
         line.role for line in lines_of('  File "a.py", line 3, in f\n    check("no CUDA error here")\nValueError: x')
