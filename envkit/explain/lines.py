@@ -35,6 +35,7 @@ _PREFIX = re.compile(
     r"|\((?:\w+ )?(?:pid|ip|rank|Worker\w*|Engine\w*|APIServer\w*)[^)\n]{0,60}\)"
     r"|(?:ERROR|INFO|WARNING|CRITICAL)\s(?=\s?[\d\[]))"
 )
+_TYPED = re.compile(r"(?<=\w) ([:,])(?= )")
 _ERROR = re.compile(
     r"(?:[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Failure|NotFound|Timeout)|OutOfMemory\w*)\b(?:\s*[:(]|\s*$)"
     r"|\b(?:ERROR|FATAL|CRITICAL|Fatal|fatal|error|Error|CUDA error|panic|Assertion|Aborted|Killed|NVRM|Xid)\b"
@@ -45,6 +46,8 @@ _WARNING = re.compile(
     r"^(?:[WI]\d{4} |[\w.: -]{0,40}\b[WI] (?:tensorflow|external)|.{0,200}\b(?:WARN(?:ING)?\b|\w*Warning:))"
 )
 _FRAME = re.compile(r"""^\s*File ["'<].{1,400}, line \d+""")
+_IMPORT = re.compile(r"\s*(?:import|from) \w")
+_RAISED = re.compile(r"^\s*(?::? ?\[(?:WinError|Errno) \d+\]|[A-Za-z_][\w.]*(?:Error|Exception): )")
 _NUMBERED_CODE = re.compile(r"^\s*(?:-+>\s*)?\d+\s{1,8}\S|^\s*>>>\s")
 _STATEMENT = re.compile(
     r"^\s*(?:raise |return |import |from [\w.]+ import |if |elif |except |print\(|assert |logger\.|warnings\.warn)"
@@ -76,7 +79,8 @@ _BREAK = re.compile(r"^\s*$|^\s*File |^\s*Traceback|^\s*[$#%>]|^\s*During handli
 def lines_of(text: str) -> Iterator[Line]:
     """Every line, cleaned; behind the first line of an error, that line joined with those it was wrapped into."""
     pending: list[Line] = []
-    after_frame = manual = False
+    frame: Line | None = None
+    manual = False
     seen: dict[str, int] = {}
     for number, raw in _split(text):
         shape = raw.translate(_WITHOUT_DIGITS)
@@ -90,10 +94,12 @@ def lines_of(text: str) -> Iterator[Line]:
             yield from _joined(pending)
             pending = []
             continue
-        role = _role(bare, after_frame=after_frame)
-        after_frame = bool(_FRAME.match(bare))
+        role = _role(bare, after_frame=frame is not None)
         line = Line(number, bare, role)
         yield line
+        if frame and _IMPORT.match(bare):  # which file imports what
+            yield Line(frame.number, f"{frame.text.strip()} {bare.strip()}", joined=True)
+        frame = line if _FRAME.match(bare) else None
         if pending and (_BREAK.match(bare) or len(pending) == 4 or role == "code"):
             yield from _joined(pending)
             pending = []
@@ -108,6 +114,8 @@ def clean(raw: str) -> str:
         raw = _ESCAPES.sub("", raw.replace("\t", " "))
     if "&" in raw and ";" in raw:
         raw = html.unescape(raw).replace("\n", " ")
+    if " :" in raw or " ," in raw:  # as somebody typed it
+        raw = _TYPED.sub(r"\1", raw)
     for _ in range(4):
         match = _PREFIX.match(raw)
         if not match or match.end() == len(raw):
@@ -139,7 +147,8 @@ def _role(text: str, *, after_frame: bool) -> Role:
     """What kind of line it is: how much what it says is worth depends on that."""
     if _WARNING.match(text):
         return "warning"
-    if (after_frame and not _FRAME.match(text)) or _NUMBERED_CODE.match(text) or _STATEMENT.match(text):
+    source = after_frame and not _FRAME.match(text) and not _RAISED.match(text)
+    if source or _NUMBERED_CODE.match(text) or _STATEMENT.match(text):
         return "code"
     told = _EXCEPTION.search(text) or _LOGGED.search(text)
     if not told and _SENTENCE.match(text) and (_FIRST_PERSON.search(text) or _DOUBT.search(text)):
