@@ -71,7 +71,7 @@ def explain(
     """
     signatures = knowledge.signatures
     matcher = _matcher(tuple(p for s in signatures for p in (s.pattern, *s.conditions)))
-    found = matcher.search(lines_of(text))
+    found = matcher.search(lines_of(text, knowledge.translations.english()))
     clues = clues_of(signatures, found) + _from_checks(pasted, knowledge)
     scores = score(clues, knowledge.causes)
     ranked = [_cause(forms, clues, knowledge) for forms in _families(scores, knowledge)]
@@ -96,7 +96,7 @@ def _from_checks(findings: Iterable[Finding], knowledge: Knowledge) -> list[Clue
         for check in cause.checks:
             causes_of.setdefault(check, []).append(name)
     return [
-        Clue(cause=name, confidence=0.6 if f.status == "fail" else 0.2, line=0, text=f.message)
+        Clue(cause=name, confidence=0.55 if f.status == "fail" else 0.2, line=0, text=f.message)
         for f in findings
         if f.status in {"fail", "warn"} and not f.caused_by
         for name in causes_of.get(f.check, ())

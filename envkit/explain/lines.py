@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, NamedTuple
 
 LONGEST = 4000
@@ -33,7 +33,7 @@ _PREFIX = re.compile(
     r"|\[\d{4}[-/]\d\d?[-/]\d\d?[^\]\n]{0,40}\]:?\s|\d{4}[-/]\d\d?[-/]\d\d?[T ]?\d\d?:\d\d(?::\d\d)?[.,\dZ+:]*:?\s"
     r"|\[?\d\d:\d\d:\d\d[.,\d]*\]?:?\s|\[(?:rank)?\d+(?:,\d+)?\](?:<std(?:err|out)>)?:\s?"
     r"|\((?:\w+ )?(?:pid|ip|rank|Worker\w*|Engine\w*|APIServer\w*)[^)\n]{0,60}\)"
-    r"|(?:ERROR|INFO|WARNING|CRITICAL)\s(?=\s?[\d\[]))"
+    r"|\d\d-\d\d \d\d:\d\d:\d\d\s|\[?\w[\w.]{0,60}\.py:\d+\]\s|(?:ERROR|INFO|WARNING|CRITICAL)\s(?=\s?[\d\[]))"
 )
 _TYPED = re.compile(r"(?<=\w) ([:,])(?= )")
 _ERROR = re.compile(
@@ -48,6 +48,7 @@ _WARNING = re.compile(
 _FRAME = re.compile(r"""^\s*File ["'<].{1,400}, line \d+""")
 _IMPORT = re.compile(r"\s*(?:import|from) \w")
 _RAISED = re.compile(r"^\s*(?::? ?\[(?:WinError|Errno) \d+\]|[A-Za-z_][\w.]*(?:Error|Exception): )")
+_TOLD = re.compile(r"(?<!except )\b[A-Za-z_][\w.]*(?:Error|Exception): \S")  # behind code, in one line with it
 _NUMBERED_CODE = re.compile(r"^\s*(?:-+>\s*)?\d+\s{1,8}\S|^\s*>>>\s")
 _STATEMENT = re.compile(
     r"^\s*(?:raise |return |import |from [\w.]+ import |if |elif |except |print\(|assert |logger\.|warnings\.warn)"
@@ -72,12 +73,21 @@ _ADVICE = re.compile(
 # nvidia-smi's own manual speaks of every fault there is.
 _MANUAL = re.compile(r"List of valid properties to query|NVIDIA System Management Interface -- v")
 _MANUAL_ENDS = re.compile(r"[#$=+]|Traceback|\S+@\S+[:~]")
-_LOGGED = re.compile(r"\.(?:cc|cpp|cu|h|inc):\d+\]")
+_LOGGED = re.compile(r"\.(?:cc|cpp|cu|h|inc):\d+\]|^\s*(?:ERROR|FATAL|CRITICAL|[Ee]rror|[Ff]atal)(?: error)?: ")
 _BREAK = re.compile(r"^\s*$|^\s*File |^\s*Traceback|^\s*[$#%>]|^\s*During handling|^\s*The above|^[-+|=]{3,}")
 
 
-def lines_of(text: str) -> Iterator[Line]:
-    """Every line, cleaned; behind the first line of an error, that line joined with those it was wrapped into."""
+def lines_of(text: str, translations: Mapping[str, str] | None = None) -> Iterator[Line]:
+    """Every line, cleaned; behind the first line of an error, that line joined with those it was wrapped into.
+
+    translations: what the system says in other languages, to English.
+    """
+    ascii_only = text.isascii()
+    spoken = {
+        foreign: english
+        for foreign, english in (translations or {}).items()
+        if (foreign.isascii() or not ascii_only) and foreign in text
+    }
     pending: list[Line] = []
     frame: Line | None = None
     manual = False
@@ -89,6 +99,8 @@ def lines_of(text: str) -> Iterator[Line]:
         if len(seen) < _REMEMBERED:
             seen[shape] = seen.get(shape, 0) + 1
         bare = clean(raw)
+        for foreign, english in spoken.items():
+            bare = bare.replace(foreign, english)
         manual = bool(_MANUAL.match(bare)) or (manual and not _MANUAL_ENDS.match(bare))
         if manual or not bare.strip() or _ADVICE.match(bare.lstrip()):
             yield from _joined(pending)
@@ -148,9 +160,9 @@ def _role(text: str, *, after_frame: bool) -> Role:
     if _WARNING.match(text):
         return "warning"
     source = after_frame and not _FRAME.match(text) and not _RAISED.match(text)
-    if source or _NUMBERED_CODE.match(text) or _STATEMENT.match(text):
+    if (source or _NUMBERED_CODE.match(text) or _STATEMENT.match(text)) and not _TOLD.search(text):
         return "code"
-    told = _EXCEPTION.search(text) or _LOGGED.search(text)
+    told = _EXCEPTION.search(text) or _LOGGED.search(text) or " error: " in text
     if not told and _SENTENCE.match(text) and (_FIRST_PERSON.search(text) or _DOUBT.search(text)):
         return "doubted" if _DOUBT.search(text) else "prose"
     return "error" if _ERROR.search(text) or text.startswith(("F ", "E ")) else "other"

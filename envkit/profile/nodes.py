@@ -12,6 +12,7 @@ LARGEST_FILE = 1024**2
 MOST_EVENTS = 20_000
 MOST_ALIASES = 16
 DEEPEST = 20
+TOO_DEEP = f"is nested deeper than {DEEPEST} levels"
 
 
 def compose(path: Path, source: Source) -> yaml.MappingNode | None:
@@ -28,6 +29,9 @@ def compose(path: Path, source: Source) -> yaml.MappingNode | None:
         node = yaml.compose(text, loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if "nesting depth" in (error.problem or ""):  # of libyaml's scanner, which runs ahead of the events
+            source.problem(mark.line + 1 if mark else 0, "", TOO_DEEP)
+            return None
         column = f"column {mark.column + 1}: " if mark else ""
         what = ", ".join(filter(None, [error.context, error.problem])) or "cannot be read"
         source.problem(mark.line + 1 if mark else 0, "", f"{column}not YAML: {what}")
@@ -73,7 +77,7 @@ def _too_much(text: str, loader: type[yaml.SafeLoader]) -> tuple[str, int] | Non
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         aliases += isinstance(event, yaml.AliasEvent)
         if depth > DEEPEST:
-            return f"is nested deeper than {DEEPEST} levels", line
+            return TOO_DEEP, line
         if aliases > MOST_ALIASES:
             return f"has more than {MOST_ALIASES} aliases", line
         if count > MOST_EVENTS:

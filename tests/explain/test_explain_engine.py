@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from envkit.explain import Explanation, explain
 from envkit.findings import Finding, Remedy, Status
 from envkit.knowledge import Knowledge
-from envkit.knowledge.tables import Cause, Signature
+from envkit.knowledge.tables import Cause, Signature, Translations
 
 DO = Remedy(text="do it")
 CAUSES = {
@@ -23,13 +24,18 @@ CAUSES = {
 }
 
 
+FOREIGN = Translations(
+    as_of=date(2026, 1, 1), translations_source="the test", translations={"no driver": ["Treiber fehlt"]}
+)
+
+
 def signature(cause: str, pattern: str, confidence: float = 0.9, **more: Any) -> Signature:
     return Signature(cause=cause, pattern=pattern, confidence=confidence, **more)
 
 
 def knowing(*signatures: Signature) -> Knowledge:
     knowledge = Knowledge()
-    knowledge.__dict__.update(signatures=list(signatures), causes=CAUSES)
+    knowledge.__dict__.update(signatures=list(signatures), causes=CAUSES, translations=FOREIGN)
     return knowledge
 
 
@@ -98,6 +104,11 @@ def test_a_root_cause_ranks_above_its_consequence() -> None:
     assert list(ranking(explain("no GPU\ndriver 3", knowledge))) == ["old-driver", "no-gpu"]
 
 
+def test_what_the_system_says_in_another_language_is_understood() -> None:
+    found = explain("Fehler: Treiber fehlt", knowing(signature("no-driver", "no driver")))
+    assert (found.causes[0].cause, found.causes[0].evidence[0].text) == ("no-driver", "Fehler: no driver")
+
+
 def test_a_form_of_a_cause_is_reported_as_that_cause_with_its_own_remedy() -> None:
     knowing_both = knowing(signature("no-driver", "no driver", 0.5), signature("unsigned-driver", "not signed", 0.8))
     (cause,) = explain("Error: no driver\nError: not signed", knowing_both).causes
@@ -151,7 +162,7 @@ def test_of_a_long_line_the_part_around_the_match_is_shown() -> None:
 
 def test_checks_on_pasted_facts_are_clues() -> None:
     found = explain("", knowing(), pasted=[finding("driver-old", "fail"), finding("driver-not-loaded", "warn")])
-    assert ranking(found) == {"old-driver": 0.6}
+    assert ranking(found) == {"old-driver": 0.55}
     assert [(e.line, e.text) for e in found.causes[0].evidence] == [(0, "driver-old says fail")]
     assert explain("", knowing(), pasted=[finding("driver-old", "fail", caused_by="x")]).status == "not known"
 

@@ -52,6 +52,16 @@ RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCrea
 [1234567.1] Out of memory: Killed process 2231 (python) total-vm:93215440kB""",
     ),
 }
+FOREIGN = {
+    "libcudart.so.12: 无法打开共享对象文件: 没有那个文件或目录": "cuda-lib-not-found",
+    "ImportError: libcudnn.so.8: kann die Shared-Object-Datei nicht öffnen: Datei oder Verzeichnis nicht gefunden": (
+        "cudnn-not-found"
+    ),
+    "OSError: [WinError 1455] El archivo de paginación es demasiado pequeño para completar la operación.": (
+        "host-out-of-memory"
+    ),
+    "OSError: [Errno 28] Aucun espace disponible sur le périphérique": "disk-full",
+}
 HEALTHY = (
     "Collecting torch\n  Downloading torch-2.9.0-cp312-cp312-manylinux_2_28.whl (900 MB)\nSuccessfully installed",
     "I tensorflow/cpu_guard.cc:210] This TensorFlow binary is optimized to use available CPU instructions\nloss 2",
@@ -64,6 +74,11 @@ HEALTHY = (
 def test_the_cause_that_is_meant_comes_first(report: str) -> None:
     cause, text = REPORTS[report]
     assert explain(text, KNOWLEDGE).causes[0].cause == cause
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_messages_in_other_languages_are_understood(text: str) -> None:
+    assert explain(text, KNOWLEDGE).causes[0].cause == FOREIGN[text]
 
 
 @pytest.mark.parametrize("text", HEALTHY)
