@@ -1,8 +1,9 @@
 """How well recorded outputs of real machines are read: `python -m benchmarks.recordings DIR`.
 
 DIR holds a folder for each kind of recording and an INDEX.md of tables whose first column names a file and whose fifth
-says what is right about it ("driver 535.54.03, CUDA 12.2, attached GPUs 8, 8x NVIDIA A40, ..."). Exit status 1: a crash
-or a fact that was not found.
+says what is right about it ("driver 535.54.03, CUDA 12.2, attached GPUs 8, 8x NVIDIA A40, ..."), with the faults that
+are to be seen ("FAULT: ...", "Xid 119", "Pending=Yes") or that it is healthy. Exit status 1: a crash, a fact that was
+not found, a fault that no finding names, or a failure of a healthy machine.
 """
 
 from __future__ import annotations
@@ -15,12 +16,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from envkit import knowledge
+from envkit.checks import discover
+from envkit.doctor import examine
 from envkit.errors import InputError
 from envkit.facts import Facts
+from envkit.findings import Finding
+from envkit.profile import Profile
 from envkit.readers import read_all
 
 ARCHIVES = (".tar", ".zip", ".gz", ".bz2", ".xz", ".tgz", ".ttar")
 NOTHING = {"none", "not found"}
+HEALTHY = re.compile(r"\bhealthy\b|[Nn]o (?:GPU )?fault(?: shown)?\b|\ball ok\b")
+FAULTS = {  # words of the index, and the checks of which one has to fire
+    r"\bXid (?:13|43|94)\b": ("xid-application-fault",),
+    r"\bXid (?:48|63|79|95|119|120)\b": ("xid-hardware-fault",),
+    r"non-fatal(?: error)? \d": ("nvswitch-fault",),
+    r"Remapped Rows Pending=Yes": ("row-remap-pending",),
+    r"infoROM is corrupted": ("inforom-corrupted",),
+    r"reads ERR!": ("gpu-fields-in-error", "gpu-unreadable"),
+    r"HW (?:POWER BRAKE|power brake|Slowdown)": ("gpu-throttled",),
+    r"real downgrade|PCIe below its maximum while active": ("pcie-width-reduced", "pcie-generation-reduced"),
+    r"CRC Data Error [1-9]": ("nvlink-errors",),
+    r"Mode Warn\b": ("dcgm-diagnostic-failed",),
+    r"file-max limit": ("file-handles-exhausted",),
+    r"kernel oops": ("kernel-oops",),
+    r"nvidia_uvm is NOT loaded": ("nvidia-uvm-not-loaded",),
+    r"libtpu N/A": ("libtpu-unusable",),
+    r"nearly full": ("gpu-memory-held",),
+    r"segfault": ("gpu-library-crashed",),
+    r"peermem": ("peermem-errors",),
+}
 
 
 @dataclass
@@ -33,6 +59,10 @@ class Recording:
     sources: list[str] = field(default_factory=list)
     found: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
+    named: list[str] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
+    healthy: bool = False
+    failures: list[str] = field(default_factory=list)
 
 
 def expectations(index: str) -> dict[str, str]:
@@ -83,6 +113,23 @@ def same(name: str, value: str, read: set[str]) -> bool:
     return value in read or (name == "first GPU" and any(one and value.startswith(one) for one in names))
 
 
+def faults(words: str) -> list[tuple[str, ...]]:
+    """For each fault that the words tell of, the checks that name it; none of what they say is NOT visible."""
+    if "NOT visible" in words:
+        return []
+    return [checks for pattern, checks in FAULTS.items() if re.search(pattern, words)]
+
+
+def is_healthy(words: str) -> bool:
+    return bool(HEALTHY.search(words)) and not faults(words) and "FAULT:" not in words
+
+
+def findings(facts: Facts) -> list[Finding]:
+    """What `envkit doctor --from` finds, without a profile."""
+    report = examine(facts, Profile(), knowledge.load(), discover())
+    return [finding for finding in report.findings if finding.status in {"warn", "fail", "crash"}]
+
+
 def judge(path: Path, words: str) -> Recording:
     """Read one file and compare."""
     if path.name.endswith(ARCHIVES):
@@ -98,6 +145,12 @@ def judge(path: Path, words: str) -> Recording:
     read = known(facts)
     for name, value in stated(words):
         (recording.found if same(name, value, read[name]) else recording.missed).append(f"{name} {value}")
+    seen = findings(facts)
+    fired = {finding.check for finding in seen}
+    for checks in faults(words):
+        (recording.named if fired.intersection(checks) else recording.unnamed).append(checks[0])
+    recording.healthy = is_healthy(words)
+    recording.failures = [f"{finding.check}: {finding.message}" for finding in seen if finding.status != "warn"]
     return recording
 
 
@@ -108,6 +161,8 @@ def main(folder: Path) -> int:
     recordings = [judge(path, index.get(path.name, "")) for path in paths]
     for one in recordings:
         missed = f"; MISSED {', '.join(one.missed)}" if one.missed else ""
+        missed += f"; FAULTS NOT NAMED {', '.join(one.unnamed)}" if one.unnamed else ""
+        missed += f"; HEALTHY, BUT {'; '.join(one.failures)}" if one.healthy and one.failures else ""
         facts = f"{len(one.found)} of {len(one.found) + len(one.missed)} facts" if one.found or one.missed else ""
         read_by = ", ".join(one.sources)
         print(f"{one.path.relative_to(folder)}: {one.outcome} {read_by} {facts} {one.seconds:.3f} s{missed}")
@@ -118,7 +173,14 @@ def main(folder: Path) -> int:
         f"\n{sum(one.outcome == 'read' for one in texts)} of {len(texts)} texts recognised, {crashes} crashes, "
         f"{found} of {found + missed_facts} facts found; {len(recordings) - len(texts)} archives skipped"
     )
-    return int(bool(crashes or missed_facts))
+    named, unnamed = sum(len(one.named) for one in texts), sum(len(one.unnamed) for one in texts)
+    healthy = [one for one in texts if one.healthy]
+    spurious = sum(bool(one.failures) for one in healthy)
+    print(
+        f"{named} of {named + unnamed} faults named by a finding, "
+        f"{len(healthy) - spurious} of {len(healthy)} healthy machines without a failure"
+    )
+    return int(bool(crashes or missed_facts or unnamed or spurious))
 
 
 if __name__ == "__main__":

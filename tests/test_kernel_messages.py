@@ -17,6 +17,34 @@ from envkit.kernel_messages import kernel_messages
         ("NVRM: Xid (PCI:0000:38:00): 13, pid='<unknown>', name=<unknown>, Graphics", "xid", 13, "0000:38:00.0"),
         ("nvidia-nvswitch0: SXid (PCI:0000:c1:00.0): 20034, Fatal, Link 30", "sxid", 20034, "0000:c1:00.0"),
         ("NVRM: API mismatch: the client has the version 535.104.05, but", "driver-mismatch", None, None),
+        ("nvidia-peermem nv_get_p2p_free_callback:99 ERROR detected invalid context", "peermem", None, None),
+        (
+            "python[77]: segfault at 7f00 ip 00007f7c sp 00007f7d error 4 in libnccl.so.2[7f7c+a]",
+            "segfault",
+            None,
+            None,
+        ),
+        (
+            "traps: train[77] trap invalid opcode ip:7f00 sp:7f01 error:0 in libtorch_cpu.so[7f00+1]",
+            "segfault",
+            None,
+            None,
+        ),
+        ("amdgpu 0000:83:00.0: amdgpu: ring sdma0 timeout, signaled seq=5", "amdgpu-hang", None, "0000:83:00.0"),
+        ("amdgpu 0000:83:00.0: amdgpu: GPU reset begin!", "amdgpu-hang", None, "0000:83:00.0"),
+        ("amdgpu 0000:83:00.0: 2 uncorrectable hardware errors detected in umc", "amdgpu-memory", None, "0000:83:00.0"),
+        ("amdgpu 0000:83:00.0: amdgpu: Fatal error during GPU init", "amdgpu-init", None, "0000:83:00.0"),
+        (
+            "mlx5_core 0000:5c:00.0: Port module event[error]: module 0, High Temp",
+            "network-adapter",
+            None,
+            "0000:5c:00.0",
+        ),
+        ("nvme nvme1: controller is down; will reset: CSTS=0xffffffff", "io-error", None, None),
+        ("rcu: INFO: rcu_sched detected stalls on CPUs/tasks:", "soft-lockup", None, None),
+        ("kernel BUG at mm/slub.c:4001!", "oops", None, None),
+        ("Memory failure: 0x3fe1: recovery action for dirty LRU page: Recovered", "mce", None, None),
+        ("NVRM: The NVIDIA probe routine failed for 1 device(s).", "nvrm", None, None),
         ("nvidia: Loading of module with unavailable key is rejected", "key-rejected", None, None),
         ("NVRM: GPU 0000:01:00.0: RmInitAdapter failed! (0x26:0x56:1463)", "nvrm", None, "0000:01:00.0"),
         ("VFS: file-max limit 1000000 reached", "file-max", None, None),
@@ -72,3 +100,19 @@ def test_many_alike_are_kept_up_to_a_thousand_in_linear_time() -> None:
     assert len(kernel_messages(line * 100_000)) == 1000
     kernel_messages("NVRM: Xid (" * 100_000)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nvidia-peermem nv_mem_client_init: registered with the peer memory client",
+        "python[77]: segfault at 0 ip 00007f7c sp 00007f7d error 4 in editor[55+a]",
+        "amdgpu 0000:83:00.0: 0 uncorrectable hardware errors detected in umc block",
+        "mlx5_core 0000:5c:00.0: Port module event: module 0, Cable plugged",
+        "mlx5_core 0000:5c:00.0: mlx5_pcie_event: Detected insufficient power on the PCIe slot (27W).",
+        "Memory failure: 0x3fe1: already hardware poisoned",
+        "gitlab-runner: job timeout, signaled seq=1 and gone",
+    ],
+)
+def test_lines_like_those_of_faults_that_tell_of_none_are_left_out(line: str) -> None:
+    assert kernel_messages(line) == []

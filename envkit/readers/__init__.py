@@ -5,13 +5,14 @@ A reader is a module with
     NAME: str                              what it is called in `Facts.sources`: "nvidia-smi -q"
     def read(text: str) -> Facts | None    partial facts from wherever in the text its tool speaks; None: nowhere
 
-A reader finds its own part among prose, shell prompts, markdown and the output of other tools. It asks for a mark of
-its tool with `in` before it splits the text (50 MB pass through every reader), takes time linear in the text, and
-never raises because of it. What the text does not say, or says is not available, stays None. Several machines or
-environments in one text are for the reader to tell apart: it takes the first.
+A reader finds its own part among prose, shell prompts, markdown and the output of other tools. It looks only at lines
+with a mark of its tool (`_lines`: 50 MB pass through every reader), takes time linear in the text and keeps no more
+than a machine has, and never raises because of it. What the text does not say, or says is not available, stays None.
+Several machines or environments in one text are for the reader to tell apart: it takes the first.
 
-The text it is handed has been through `plain_text`: LF line ends, no escape sequences, no "> " of quotations.
-Modules whose name starts with "_" are helpers: `_text` has what most readers need.
+The text it is handed has been through `plain_text`: LF line ends, no escape sequences, no "> " of quotations, nothing
+that a job's log writes before every line. Modules whose name starts with "_" are helpers: `_text`, `_lines` and
+`_fields` have what most readers need.
 """
 
 from __future__ import annotations

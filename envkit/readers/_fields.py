@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from itertools import islice
 from typing import Any
 
+from envkit.readers._lines import MOST, first, matches
 from envkit.readers._text import size
 
 _MISSING = frozenset(
@@ -17,10 +17,9 @@ _MISSING = frozenset(
     )
 )
 _ATTEMPTS = 1000
-_MOST = 20_000  # packages, variables, lines of one kind: no machine has more, and a text may be of 50 MB
+_LONGEST_DOCUMENT = 4_000_000  # characters: what JSON becomes in memory is ten times as long
 _LONGEST_NUMBER = 20
-_ANY_LINE = re.compile(r"^.*$", re.MULTILINE)
-_DOCUMENT = re.compile(r"^[ \t]*[\[{]", re.MULTILINE)
+_DOCUMENT = re.compile(r"^[ \t]*(?=(?:\[\s{0,40}[\[{\"\]]|\{\s{0,40}[\"}]))", re.MULTILINE)
 
 
 def given(words: str | None) -> str | None:
@@ -42,51 +41,60 @@ def count(words: str | None) -> int | None:
 
 def labelled(text: str, *labels: str) -> dict[str, str]:
     """The value of the first line `label: value` of each label, stripped; indented, in a list or in backquotes too."""
-    names = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True))
-    found: dict[str, str] = {}
-    for match in re.finditer(rf"^[ \t]*(?:[-*][ \t]+)?`?({names})`?[ \t]*:[ \t]*(.*)$", text, re.MULTILINE):
-        found.setdefault(match[1], match[2].strip())
-    return found
+    found = {label: first(_labelled_line(label), text, label) for label in labels}
+    return {label: line[1].strip() for label, line in found.items() if line}
 
 
-def lines(text: str) -> Iterator[str]:
-    """Line by line, without holding them all."""
-    for match in _ANY_LINE.finditer(text):
-        yield match[0]
+def _labelled_line(label: str) -> re.Pattern[str]:
+    return re.compile(rf"^[ \t]*(?:[-*][ \t]+)?`?{re.escape(label)}`?[ \t]*:[ \t]*(.*)$", re.MULTILINE)
 
 
-def groups(pattern: re.Pattern[str], text: str, most: int = _MOST) -> Iterator[tuple[str, ...]]:
-    """As findall with several groups, one by one and not without end."""
-    for match in islice(pattern.finditer(text), most):
+def groups(pattern: re.Pattern[str], text: str, *marks: str, most: int = MOST) -> Iterator[tuple[str, ...]]:
+    """The groups of each line that the pattern matches, among those with one of the marks; not without end."""
+    for match in matches(pattern, text, *marks, most=most):
         yield match.groups(default="")
 
 
-def parts(text: str, heading: re.Pattern[str]) -> Iterator[tuple[re.Match[str], str]]:
-    """Each heading, and the text from there to the next."""
-    starts = list(islice(heading.finditer(text), _MOST))
-    ends = [*(match.start() for match in starts[1:]), len(text)]
-    for start, end in zip(starts, ends, strict=False):
+def parts(text: str, heading: re.Pattern[str], *marks: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Each heading, a line with one of the marks, and the text from there to the next."""
+    found = list(matches(heading, text, *marks))
+    ends = [*(match.start() for match in found[1:]), len(text)]
+    for start, end in zip(found, ends, strict=False):
         yield start, text[start.end() : end]
+
+
+def document_at(text: str, start: re.Match[str] | None) -> Any:
+    """The JSON document that begins where a pattern was found; None where it is cut off or far longer than a tool's."""
+    try:
+        return _decoded(text, start.start())[0] if start else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _decoded(text: str, place: int) -> tuple[Any, int]:
+    """The JSON document at a place, and its length. A ValueError may be of an integer of thousands of digits, too."""
+    return json.JSONDecoder().raw_decode(text[place : place + _LONGEST_DOCUMENT])
 
 
 def documents(text: str) -> Iterator[Any]:
     """The JSON lists and objects that begin a line of the text. Linear: what does not parse is paid for only so often.
 
-    Something else may follow a document on its last line; a document that is cut off is not found.
+    Something else may follow a document on its last line; one that is cut off, or far longer than any tool's, is not
+    found.
     """
-    decoder, position = json.JSONDecoder(), 0
-    patience = 2 * len(text) + 10_000
+    position, patience = 0, 2 * len(text) + 10_000
     for _ in range(_ATTEMPTS):
         start = _DOCUMENT.search(text, position)
         if start is None or patience < 0:
             return
-        begin = start.end() - 1
+        begin = start.end()
         try:
-            document, position = decoder.raw_decode(text, begin)
-        except ValueError as error:  # besides JSON's own: an integer of thousands of digits
-            patience -= getattr(error, "pos", len(text)) - begin
+            document, length = _decoded(text, begin)
+        except ValueError as error:
+            patience -= getattr(error, "pos", len(text) - begin)
             position = text.find("\n", begin) + 1 or len(text)
         except RecursionError:  # thousands of open brackets: nothing that a tool prints
             return
         else:
+            position = begin + length
             yield document

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from envkit.facts import SECTIONS, Facts, Section
-from envkit.facts.accelerators import AmdGpu, DeviceNode, NvidiaGpu, NvLink, Nvml, PciDevice
+from envkit.facts.accelerators import AmdGpu, DeviceNode, MigDevice, NvidiaGpu, NvLink, Nvml, PciDevice
 from envkit.facts.machine import Volume
 from envkit.facts.software import Package
 
@@ -16,6 +16,7 @@ _IDENTITY: dict[Any, str] = {
     PciDevice: "address",
     DeviceNode: "path",
     NvLink: "index",
+    MigDevice: "index",
     Volume: "purpose",
     Package: "name",
 }

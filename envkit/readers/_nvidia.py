@@ -1,4 +1,4 @@
-"""What the readers of NVIDIA's tools share: from words for a field to the field.
+"""What the readers of NVIDIA's tools share: from words to a GPU.
 
 A reader collects `words`: for each field of NvidiaGpu what the tool printed, several times where a field is a sum or
 has several names. A field whose words say nothing is None, and `unreadable` keeps the words.
@@ -7,20 +7,20 @@ has several names. A field whose words say nothing is None, and `unreadable` kee
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from envkit import facts
 from envkit.facts import Facts, Section
 from envkit.facts.accelerators import GpuProcess, Nvidia, NvidiaGpu, Nvml
 from envkit.facts.machine import System
-from envkit.readers._text import number, size, whole, yes
+from envkit.readers._nvidia_fields import FIELDS
+from envkit.readers._text import size, whole, yes
 
 Words = dict[str, list[str]]
-Convert = Callable[[str], Any]
 
-ADDRESS = r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}(?:\.[0-7])?"
-MEBIBYTE = 1 << 20
+MOST_SHOWN = 1024  # GPUs, one after the other: a machine shows them again and again
+MOST_PROCESSES = 20_000
 THROTTLE_REASONS = (  # nvml.h: nvmlClocksEventReason*, bit 0 first
     "gpu_idle",
     "applications_clocks_setting",
@@ -32,6 +32,8 @@ THROTTLE_REASONS = (  # nvml.h: nvmlClocksEventReason*, bit 0 first
     "hw_power_brake_slowdown",
     "display_clock_setting",
 )
+FABRIC_TROUBLES = ("degraded-bandwidth", "route-recovery", "route-unhealthy", "access-timeout-recovery")
+_LISTS = {"throttle_reasons": THROTTLE_REASONS, "fabric_troubles": FABRIC_TROUBLES}
 NVML_ERRORS = {  # nvmlErrorString, without its case, to the name in nvml.h
     "not supported": "NOT_SUPPORTED",
     "insufficient permissions": "NO_PERMISSION",
@@ -57,19 +59,13 @@ _SILENT = re.compile(
     rf"|{'|'.join(map(re.escape, NVML_ERRORS))})\]?",
     re.IGNORECASE,
 )
-_COMPUTE_MODES = {
-    "default": "default",
-    "prohibited": "prohibited",
-    **dict.fromkeys(("e. process", "exclusive_process", "exclusive process"), "exclusive-process"),
-    **dict.fromkeys(("e. thread", "exclusive_thread", "exclusive thread"), "exclusive-process"),
-}
-_RECOVERY = {
-    "none": "none",
-    **dict.fromkeys(("reset", "gpu reset"), "reset"),
-    **dict.fromkeys(("reboot", "node reboot"), "reboot"),
-    "drain p2p": "drain-p2p",
-    "drain and reset": "drain-and-reset",
-}
+
+
+def hear(words: Words, field: str, said: str) -> None:
+    """Note what a tool printed for a field, which no tool does often."""
+    heard = words.setdefault(field, [])
+    if len(heard) < _MOST_WORDS:
+        heard.append(said)
 
 
 def silent(words: str) -> bool:
@@ -77,18 +73,15 @@ def silent(words: str) -> bool:
     return not words.strip() or bool(_SILENT.fullmatch(words.strip()))
 
 
-def address(words: str) -> str | None:
-    """As sysfs has it: "00000000:0C:00.0" is "0000:0c:00.0"."""
-    if not re.fullmatch(ADDRESS, words.strip()):
-        return None
-    domain, _, rest = words.strip().lower().partition(":")
-    return f"{int(domain, 16):04x}:{rest}" + ("" if "." in rest else ".0")
-
-
 def error_name(words: str) -> str:
     """NVML's name for what nvidia-smi says in words; the words themselves where it has none."""
     plain = re.sub(r"\s+", " ", words).strip(" .[]")
     return next((name for said, name in NVML_ERRORS.items() if plain.lower().startswith(said)), plain)
+
+
+def is_pid(words: str) -> bool:
+    """Whether the words are the number of a process."""
+    return words.isdecimal() and len(words) < _LONGEST_PID
 
 
 def process(pid: str, kind: str, memory: str) -> GpuProcess:
@@ -101,75 +94,25 @@ def process(pid: str, kind: str, memory: str) -> GpuProcess:
 
 
 def version(words: str) -> str | None:
-    """A dotted version, else None: "Not Found", "N/A", "ERR!"."""
-    return words.strip() if re.fullmatch(r"\d+(?:\.\d+)+", words.strip()) else None
+    """A dotted version, else None: "Not Found", "N/A", "ERR!"; what follows in brackets is left out."""
+    found = re.match(r"(\d{1,5}(?:\.\d{1,5})+)\s*(?:\[|$)", words.strip())
+    return found[1] if found else None
 
 
-def _text(words: str) -> str | None:
-    return words.strip()
-
-
-def _slug(words: str) -> str | None:
-    return re.sub(r"\s+", "-", words.strip().lower())
-
-
-def _memory(words: str) -> int | None:
-    """With `nounits` the unit, MiB, is left out."""
-    return size(words if re.search(r"[A-Za-z]", words) else f"{words} MiB")
-
-
-def _mode(words: str) -> str | None:
-    answer = yes(words)
-    return None if answer is None else "enabled" if answer else "disabled"
-
-
-def _positive(convert: Convert) -> Convert:
-    """A quantity of which no working GPU has none."""
-    return lambda words: convert(words) or None
-
-
-def _capability(words: str) -> str | None:
-    return words.strip() if re.fullmatch(r"\d{1,2}\.\d", words.strip()) else None
-
-
-def _performance_state(words: str) -> str | None:
-    return words.strip() if re.fullmatch(r"P\d{1,2}", words.strip()) else None
-
-
-_FIELDS: dict[str, Convert] = {
-    "name": _text,
-    "uuid": _text,
-    "pci_address": address,
-    "compute_capability": _capability,
-    **dict.fromkeys(("memory_total_bytes", "bar1_total_bytes"), _positive(_memory)),
-    **dict.fromkeys(("memory_used_bytes", "memory_free_bytes"), _memory),
-    **dict.fromkeys(("mig_mode", "mig_mode_pending", "ecc_mode", "ecc_mode_pending"), _mode),
-    **dict.fromkeys(("retired_pages_pending", "remapped_rows_pending", "remapped_rows_failure"), yes),
-    **dict.fromkeys(("ecc_sram_threshold_exceeded", "display_active", "persistence_mode"), yes),
-    **dict.fromkeys(("remapped_rows_correctable", "remapped_rows_uncorrectable", "pcie_replays"), whole),
-    "recovery_action": lambda words: _RECOVERY.get(words.strip().lower(), _slug(words)),
-    **dict.fromkeys(("fabric_state", "fabric_status", "virtualization_mode"), _slug),
-    "vbios_version": _text,
-    "performance_state": _performance_state,
-    **dict.fromkeys(("fan_percent", "utilization_percent"), whole),
-    **dict.fromkeys(("temperature_celsius", "memory_temperature_celsius"), whole),
-    "temperature_slowdown_celsius": _positive(whole),
-    **dict.fromkeys(("power_watts", "power_limit_watts", "power_limit_default_watts"), _positive(number)),
-    **dict.fromkeys(("clock_sm_megahertz", "clock_memory_megahertz"), whole),
-    **dict.fromkeys(("clock_sm_max_megahertz", "clock_memory_max_megahertz"), _positive(whole)),
-    **dict.fromkeys(("pcie_generation", "pcie_generation_max", "pcie_width", "pcie_width_max"), _positive(whole)),
-    "compute_mode": lambda words: _COMPUTE_MODES.get(words.strip().lower()),
-}
 _SUMS = ("ecc_corrected", "ecc_uncorrected", "retired_pages")
+_MOST_WORDS = 64
+_LONGEST_PID = 11  # digits: Linux has up to 2^22, Windows up to 2^32
 _BROKEN = {"ERR!", "Unknown Error"}
 
 
 def gpu(index: int, words: Words, processes: Sequence[GpuProcess] | None = None, **more: Any) -> NvidiaGpu:
-    """A GPU from what a tool printed for its fields; `throttle_reasons` are words like "hw_slowdown=Active"."""
+    """A GPU from what a tool printed for its fields; of a list of reasons words like "hw_slowdown=Active"."""
     fields: dict[str, Any] = {}
     unreadable: dict[str, str] = {}
     for name, said in words.items():
-        value = _reasons(said) if name == "throttle_reasons" else _value(name, said)
+        if name == "fabric_cluster" and not said[0].strip("0-"):
+            continue  # it belongs to no domain of several machines
+        value = _active(said, _LISTS[name]) if name in _LISTS else _value(name, said)
         if value is None:
             unreadable[name] = said[0].rpartition("=")[2].strip(" []") or "empty"
         else:
@@ -189,14 +132,15 @@ def _value(name: str, said: list[str]) -> Any:
     if name in _SUMS:
         counts = [count for words in spoken if (count := whole(words)) is not None]
         return sum(counts) if counts else None
-    return next((value for words in spoken if (value := _FIELDS[name](words)) is not None), None)
+    return next((value for words in spoken if (value := FIELDS[name](words)) is not None), None)
 
 
-def _reasons(said: list[str]) -> list[str] | None:
+def _active(said: list[str], known: Sequence[str]) -> list[str] | None:
+    """Those of which the tool says that they hold; None where it says nothing of any."""
     answers = {reason: yes(words) for reason, _, words in (one.partition("=") for one in said)}
     if all(answer is None for answer in answers.values()):
         return None
-    return [reason for reason in THROTTLE_REASONS if answers.get(reason)]
+    return [reason for reason in known if answers.get(reason)]
 
 
 def _error(words: Mapping[str, list[str]]) -> str | None:

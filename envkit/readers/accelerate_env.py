@@ -13,32 +13,38 @@ from envkit.facts.machine import Memory
 from envkit.facts.software import FrameworkDevice, Package, TensorflowDeep, TorchDeep
 from envkit.readers import _installed, _platforms
 from envkit.readers._fields import amount, given, groups
+from envkit.readers._lines import first
 
 NAME = "accelerate env"
 
 _LINE = re.compile(
-    r"^[ \t]*[-*][ \t]+`?(?:🤗 ?)?([A-Za-z][\w.-]{0,40})`? version(?:[ \t]*\(([^)\n]{0,40})\))?:[ \t]*([^\n]*)$",
+    r"^[ \t]*([-*][ \t]+)?`?(?:🤗[ \t]?|[ \t])?([A-Za-z][\w.-]{0,40})`? version"
+    r"(?:[ \t]*\(([^)\n]{0,40})\))?:[ \t]*([^\n]*)$",
     re.IGNORECASE | re.MULTILINE,
 )
-_PLATFORM = re.compile(r"^[ \t]*[-*][ \t]+Platform:[ \t]*([^\n]+)$", re.MULTILINE)
+_PLATFORM = re.compile(r"^[ \t]*(?:[-*][ \t]+)?Platform:[ \t]*([^\n]+)$", re.MULTILINE)
 _RAM = re.compile(r"^[ \t]*[-*][ \t]+System RAM:[ \t]*([\d.]+ [KMGT]i?B)", re.MULTILINE)
-_GPU = re.compile(r"^[ \t]*[-*][ \t]+(?:GPU type|Accelerator):[ \t]*([^\n]+)$", re.MULTILINE)
+_GPU = re.compile(r"^[ \t]*(?:[-*][ \t]+)?(?:GPU type|Accelerator):[ \t]*([^\n]+)$", re.MULTILINE)
 _VALUE = re.compile(r"(\d\S*)(?:[ \t]+\(([^)\n]*)\))?")
 _NAMES = {"pytorch": "torch", "tf": "tensorflow"}
+_UNMARKED = frozenset(  # what counts also where the marks of the list were lost
+    (
+        *("python", "pytorch", "tensorflow", "jax", "jaxlib", "flax", "numpy", "transformers", "huggingface_hub"),
+        *("safetensors", "accelerate", "deepspeed", "diffusers", "peft", "bitsandbytes", "xformers", "datasets", "trl"),
+    )
+)
 _TOOLS = ("accelerate", "transformers", "diffusers", "datasets", "huggingface", "peft", "trl")
 
 
 def read(text: str) -> Facts | None:
     """Python, packages, and whether PyTorch and TensorFlow see an accelerator."""
-    if " version" not in text or not any(tool in text.lower() for tool in _TOOLS):
-        return None
-    lines = list(groups(_LINE, text))
-    if not any(name.lower().startswith(_TOOLS) for name, _, _ in lines):
+    lines = [line for line in groups(_LINE, text, " version") if line[0] or line[1].lower() in _UNMARKED]
+    if not any(name.lower().startswith(_TOOLS) for _, name, _, _ in lines):
         return None
     packages: dict[str, Package] = {}
     python = ""
     seen: dict[str, str] = {}
-    for name, _, value in lines:
+    for _, name, _, value in lines:
         match = _VALUE.match(value.strip())
         if name.lower() == "python":
             python = python or value
@@ -47,11 +53,11 @@ def read(text: str) -> Facts | None:
             packages.setdefault(package, Package(name=package, version=match[1]))
             seen.setdefault(package, (match[2] or "").lower())
     found = _installed.sections(packages.values(), **_platforms.python(python))
-    platform = _PLATFORM.search(text)
+    platform = first(_PLATFORM, text, "Platform:")
     found |= _platforms.sections(_platforms.from_platform(platform[1]) if platform else None)
-    if ram := _RAM.search(text):
+    if ram := first(_RAM, text, "System RAM:"):
         found["memory"] = ok(Memory(memory_total_bytes=amount(ram[1])))
-    gpu = _GPU.search(text)
+    gpu = first(_GPU, text, "GPU type:", "Accelerator:")
     card = given(gpu[1]) if gpu else None
     found |= _deep(packages, seen, card)
     if card and any(word in card.lower() for word in ("nvidia", "tesla", "geforce", "quadro")):

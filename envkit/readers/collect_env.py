@@ -13,6 +13,7 @@ from envkit.facts.machine import System
 from envkit.facts.software import FrameworkDevice, Package, Torch, TorchDeep
 from envkit.readers import _installed, _platforms
 from envkit.readers._fields import given, groups, labelled
+from envkit.readers._lines import first
 
 NAME = "torch.utils.collect_env"
 
@@ -45,7 +46,7 @@ def read(text: str) -> Facts | None:
     if packages or given(fields.get("Python version")):
         found |= _installed.sections(packages, builds=builds, **_platforms.python(fields.get("Python version", "")))
     torch = _torch(fields, found)
-    found |= _platforms.sections(_system(fields), chip=chip[1] if (chip := _CHIP.search(text)) else None)
+    found |= _platforms.sections(_system(fields), chip=chip[1] if (chip := first(_CHIP, text, "CPU:")) else None)
     found |= _accelerators(fields, names, migs, torch)
     if torch:
         found["torch"] = ok(torch)
@@ -77,12 +78,12 @@ def _system(fields: dict[str, str]) -> System | None:
 def _packages(text: str, vllm: str | None) -> tuple[list[Package], dict[str, _installed.Build]]:
     """Those of pip before those of conda, which may be those of another environment."""
     packages: dict[str, str] = {}
-    for name, version in groups(_PIP, text):
+    for name, version in groups(_PIP, text, "[pip"):
         packages.setdefault(_installed.normalise(name), version)
-    if vllm and given(vllm):
+    if vllm and vllm[:1].isdigit():
         packages.setdefault("vllm", vllm.split()[0])
     builds: dict[str, _installed.Build] = {}
-    for name, version, build in groups(_CONDA, text):
+    for name, version, build in groups(_CONDA, text, "[conda]"):
         distribution = _installed.normalise(_installed.conda_name(name))
         if distribution and distribution not in packages:
             packages[distribution] = version
@@ -111,7 +112,7 @@ def _torch(fields: dict[str, str], found: dict[str, Section[Any]]) -> Torch | No
 
 def _gpu_names(text: str) -> tuple[dict[int, str], dict[int, int]]:
     """Name, and number of MIG devices, by index. ROCm's report has one name without an index."""
-    start = _GPUS.search(text)
+    start = first(_GPUS, text, "GPU models and configuration")
     names: dict[int, str] = {}
     migs: dict[int, int] = {}
     for number, line in enumerate(text[start.end() : start.end() + 20_000].split("\n") if start else []):

@@ -11,12 +11,14 @@ import msgspec
 from envkit.facts import Facts
 from envkit.facts.software import Package
 from envkit.readers import _installed
-from envkit.readers._fields import documents, lines
+from envkit.readers._fields import documents
+from envkit.readers._lines import first, lines
 
 NAME = "conda list"
 
 _PREFIX = re.compile(r"^[ \t]*(?:#[ \t]+packages|List of packages) in environment(?: at|:)([^\n]*)$", re.MULTILINE)
 _MOST_PACKAGES = 5000
+_LINE = 400
 _HEADER = re.compile(r"[ \t]*#?[ \t]*Name[ \t]+Version[ \t]+Build\b")
 _COMMAND = re.compile(r"(?:^|[\s;&!($%#:])(?:conda|mamba|micromamba)[ \t]+list\b")
 _ROW = re.compile(r"[ \t]*([A-Za-z0-9_][\w.-]{0,100})[ \t]+(\d[\w.+!]*)[ \t]+([\w.+]+)(?:[ \t]+(\S+))?[ \t]*$")
@@ -51,7 +53,7 @@ def read(text: str) -> Facts | None:
         if installer == "conda":
             builds.setdefault(name, _installed.build_of_conda(row.build))
     version = next((row.version for row in rows if row.name == "python"), "")
-    prefix = prefixes[1].strip(" \t:\"'") if (prefixes := _PREFIX.search(text)) else ""
+    prefix = prefixes[1].strip(" \t:\"'") if (prefixes := first(_PREFIX, text, " in environment")) else ""
     found = _installed.sections(
         packages.values(), complete=complete, builds=builds, conda=True, version=version, prefix=prefix
     )
@@ -65,15 +67,17 @@ def _from_lines(text: str) -> tuple[list[Row], bool]:
     rows: list[Row] = []
     inside = complete = False
     for line in lines(text):
-        if len(line) > 400:
+        if len(line) > _LINE or not (inside or "_" in line or "=" in line or "list" in line or "Build" in line):
             continue
-        if _HEADER.match(line):
+        if "Build" in line and _HEADER.match(line):
             inside = complete = True
         elif "list" in line and (command := _COMMAND.search(line)):
             inside = True
             complete = complete or not re.search(r"[|]|grep|findstr|list[ \t]+[\w^]", line[command.start() :])
-        elif len(rows) < _MOST_PACKAGES and (row := _row(line, inside=inside)):
+        elif row := _row(line, inside=inside):
             rows.append(row)
+            if len(rows) == _MOST_PACKAGES:
+                break
         elif line.strip(" \t#─━-") and not line.lstrip().startswith("#"):
             inside = False
     return rows, complete and bool(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from envkit import facts
 from envkit.facts import Facts
 from envkit.facts.accelerators import DcgmTest, Nvidia, NvidiaGpu, NvLink
+from envkit.readers._fields import document_at
 
 NAME = "dcgmi"
 
@@ -30,11 +30,7 @@ def read(text: str) -> Facts | None:
 
 
 def _json(start: re.Pattern[str], text: str) -> dict[str, Any] | None:
-    found = start.search(text)
-    try:
-        value = json.JSONDecoder().raw_decode(text, found.start())[0] if found else None
-    except (ValueError, RecursionError):  # cut off
-        return None
+    value = document_at(text, start.search(text))
     return value if isinstance(value, dict) else None
 
 
@@ -52,7 +48,7 @@ def _tests(diagnostic: dict[str, Any]) -> Iterator[DcgmTest]:
                 status = str(result.get("status", "")).lower()
                 if status in {"warn", "fail"}:
                     entity = result.get("gpu_id", result.get("gpu_ids", result.get("entity_id")))
-                    gpu = int(str(entity)) if str(entity).isdecimal() else None
+                    gpu = int(str(entity)) if re.fullmatch(r"\d{1,3}", str(entity)) else None
                     yield DcgmTest(
                         name=str(test.get("name", ""))[:200],
                         status="warn" if status == "warn" else "fail",
@@ -80,6 +76,6 @@ def _links(counts: dict[str, Any]) -> list[NvidiaGpu]:
         number = re.fullmatch(r"Link (\d{1,2})", name)
         if number and isinstance(children, dict):
             values = [str(one.get("value")) for kind, one in children.items() if _ERRORS.match(kind) and "value" in one]
-            counted = [int(value) for value in values if value.isdecimal()]
+            counted = [int(value) for value in values if re.fullmatch(r"\d{1,15}", value)]
             links.append(NvLink(index=int(number[1]), errors=sum(counted) if counted else None))
     return [NvidiaGpu(index=int(gpu[1]), nvlinks=links)] if links else []

@@ -8,6 +8,7 @@ from typing import Any
 from envkit.facts import Facts, ok
 from envkit.facts.machine import ContainerEngine
 from envkit.readers._fields import documents, given, groups, labelled
+from envkit.readers._lines import first
 
 NAME = "docker info"
 
@@ -30,11 +31,11 @@ def _from_text(text: str) -> ContainerEngine | None:
     if "graphDriverName:" in text:
         return _podman(text)
     fields = labelled(text, *_LABELS)
-    version = _ENGINE.search(text)
+    version = first(_ENGINE, text, "Server:")
     runtimes = (given(fields.get("Runtimes")) or "").split()
     if not any(name.startswith(("runc", "io.containerd", "crun")) for name in runtimes):
         runtimes = []  # some other tool's word
-    devices = [device for (device,) in groups(_CDI, text)] if "nvidia.com/" in text else []
+    devices = [device for (device,) in groups(_CDI, text, "nvidia.com/")]
     engine = ContainerEngine(
         version=given(fields.get("Server Version")) or (version[1] if version else None),
         runtimes=runtimes or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from envkit.facts import Facts, Section, ok
 from envkit.facts.machine import Container
 from envkit.readers import _installed
-from envkit.readers._fields import groups
+from envkit.readers._lines import MOST, lines
 
 NAME = "environment variables"
 
@@ -40,9 +41,8 @@ _SINGLE = (
     "CONDA_DEFAULT_ENV",
 )
 _LINE = re.compile(
-    r"^[ \t]*(?:export[ \t]+|declare -x[ \t]+|ENV[ \t]+)?"
-    rf"((?:{'|'.join(_FAMILIES)})_[A-Z0-9_]{{2,60}}|{'|'.join(_SINGLE)})=([^\n]*)$",
-    re.MULTILINE,
+    r"[ \t]*(?:export[ \t]+|declare -x[ \t]+|ENV[ \t]+)?"
+    rf"((?:{'|'.join(_FAMILIES)})_[A-Z0-9_]{{2,60}}|{'|'.join(_SINGLE)})=(.*)$"
 )
 _SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|TF_VAR|CREDENTIAL")
 _WITH_BLANKS = frozenset(("NVIDIA_REQUIRE_CUDA", "XLA_FLAGS", "TF_XLA_FLAGS", "TORCH_CUDA_ARCH_LIST", "KMP_AFFINITY"))
@@ -50,8 +50,6 @@ _WITH_BLANKS = frozenset(("NVIDIA_REQUIRE_CUDA", "XLA_FLAGS", "TF_XLA_FLAGS", "T
 
 def read(text: str) -> Facts | None:
     """Python's environment, and what the container runtime was asked to pass in."""
-    if "=" not in text:
-        return None
     found: dict[str, str] = {}
     for name, value in _assignments(text):
         found.setdefault(name, value)
@@ -72,7 +70,8 @@ def read(text: str) -> Facts | None:
 
 def _assignments(text: str) -> Iterator[tuple[str, str]]:
     """Not a variable before a command ("CUDA_VISIBLE_DEVICES=0 python train.py"), and nothing secret."""
-    for name, words in groups(_LINE, text):
+    told = (match for line in lines(text) if "=" in line and (match := _LINE.match(line)))
+    for name, words in (match.groups() for match in islice(told, MOST)):
         value = words.strip()
         quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
         if not _SECRET.search(name) and (quoted or " " not in value or name in _WITH_BLANKS):

@@ -7,6 +7,7 @@ import re
 
 from envkit.errors import InputError
 from envkit.facts import SCHEMA, Facts, decode
+from envkit.readers._fields import document_at
 
 NAME = "envkit probe"
 
@@ -15,11 +16,10 @@ _START = re.compile(r'\{\s{0,20}"schema"\s{0,4}:\s{0,4}"' + re.escape(SCHEMA) + 
 
 def read(text: str) -> Facts | None:
     """The first facts in the text."""
-    start = _START.search(text) if SCHEMA in text else None
-    if start is None:
+    value = document_at(text, _START.search(text)) if SCHEMA in text else None
+    if value is None:
         return None
     try:
-        value, _ = json.JSONDecoder().raw_decode(text, start.start())
         return decode(json.dumps(value), NAME)
-    except (ValueError, RecursionError, InputError):  # cut off, or of a later envkit
+    except InputError:  # of a later envkit
         return None

@@ -9,6 +9,8 @@ import msgspec
 
 from envkit.facts import Facts, Section, ok
 from envkit.facts.machine import Disk, Memory, Volume
+from envkit.readers._fields import groups
+from envkit.readers._lines import first
 
 NAME = "free, meminfo, df"
 
@@ -45,14 +47,16 @@ def read(text: str) -> Facts | None:
 
 def _memory(text: str) -> Memory:
     if "MemTotal:" in text:
-        sizes = {name: int(kilobytes) * 1024 for name, kilobytes in reversed(_MEMINFO.findall(text))}
+        sizes: dict[str, int] = {}
+        for name, kilobytes in groups(_MEMINFO, text, " kB"):
+            sizes.setdefault(name, int(kilobytes) * 1024)
         return Memory(
             memory_total_bytes=sizes.get("MemTotal"),
             memory_available_bytes=sizes.get("MemAvailable"),
             swap_total_bytes=sizes.get("SwapTotal"),
             swap_free_bytes=sizes.get("SwapFree"),
         )
-    table = _FREE.search(text) if "Mem:" in text else None
+    table = first(_FREE, text, "used") if "Mem:" in text else None
     if table is None:
         return Memory()
     command = _COMMAND.search(text[max(0, table.start() - 200) : table.start()])
@@ -84,7 +88,7 @@ def _bytes(words: str, unit: str | None) -> int | None:
 
 
 def _volumes(text: str) -> tuple[list[Volume], Volume | None]:
-    heading = _DF.search(text) if "Filesystem" in text else None
+    heading = first(_DF, text, "Filesystem")
     volumes: dict[str, Volume] = {}
     for line in text[heading.end() : heading.end() + 50_000].split("\n") if heading else ():
         words = line.split()

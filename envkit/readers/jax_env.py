@@ -10,6 +10,7 @@ from envkit.facts import Facts, ok
 from envkit.facts.software import FrameworkDevice, JaxDeep, Package
 from envkit.readers import _installed, _platforms
 from envkit.readers._fields import labelled
+from envkit.readers._lines import first
 
 NAME = "jax.print_environment_info"
 
@@ -20,7 +21,7 @@ _INFO = re.compile(r"^[ \t]*device info:[ \t]*(.+)-\d+, (\d{1,4}) local devices"
 
 def read(text: str) -> Facts | None:
     """Python, JAX, jaxlib, NumPy, the system and the devices of this process."""
-    match = _JAX.search(text) if "jaxlib:" in text else None
+    match = first(_JAX, text, "jax:") if "jaxlib:" in text else None
     if match is None:
         return None
     fields = labelled(text, "numpy", "python", "platform")
@@ -35,7 +36,7 @@ def read(text: str) -> Facts | None:
 
 def _devices(text: str) -> list[FrameworkDevice]:
     """Newer releases name the kind of the devices, all name their class: CudaDevice, TpuDevice, GpuDevice."""
-    info, listed = _INFO.search(text), _DEVICES.search(text)
+    info, listed = first(_INFO, text, "device info:"), first(_DEVICES, text, "jax.devices (")
     name = info[1].strip() if info else None
     number = int(info[2]) if info else int(listed[2]) if listed else 0
     word = f"{listed[3] if listed else ''} {name or ''}".lower()

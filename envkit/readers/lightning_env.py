@@ -13,7 +13,8 @@ from envkit.facts.accelerators import Nvidia, NvidiaGpu
 from envkit.facts.machine import System
 from envkit.facts.software import FrameworkDevice, Package, TorchDeep
 from envkit.readers import _installed, _platforms
-from envkit.readers._fields import given, lines, parts
+from envkit.readers._fields import given, parts
+from envkit.readers._lines import lines
 
 NAME = "lightning environment details"
 
@@ -54,7 +55,7 @@ def read(text: str) -> Facts | None:
 def _groups(text: str) -> dict[str, tuple[dict[str, str], list[str]]]:
     """By group: its "name: value" items, and its GPUs. The first of each group."""
     groups: dict[str, tuple[dict[str, str], list[str]]] = {}
-    for heading, content in parts(text, _GROUP):
+    for heading, content in parts(text, _GROUP, "*"):
         items: dict[str, str] = {}
         cards: list[str] = []
         last = ""

@@ -9,6 +9,7 @@ import msgspec
 from envkit import facts
 from envkit.facts import Facts, Section
 from envkit.facts.accelerators import Nvidia, PciDevice, Tpu
+from envkit.readers._lines import MOST_GPUS, marked
 
 NAME = "lspci"
 
@@ -23,7 +24,9 @@ _CLASSES = {
     "3D controller": "0302",
     "Display controller": "0380",
     "Processing accelerators": "1200",
+    "Bridge": "0680",
 }
+_SWITCH = "068000"
 _VENDORS = {"NVIDIA Corporation": "10de", "Google, Inc.": "1ae0"}
 _DETAILS = {
     "kernel_driver": re.compile(r"Kernel driver in use: ([\w-]{1,40})"),
@@ -33,20 +36,27 @@ _DETAILS = {
     "subsystem_id": re.compile(r"Subsystem: .{0,200}\[[0-9a-f]{4}:([0-9a-f]{4})\]"),
 }
 _NUMBERS = {"link_width", "link_width_max", "numa_node"}
+_MOST_DEVICES = 5000
 _WHOLE_BUS = 5  # devices that a listing has unless it was filtered by grep
 _LINE = 400
+_MARKS = (
+    *(f".{function} " for function in range(8)),
+    *("Kernel driver", "LnkSta:", "LnkCap:", "NUMA node:", "Subsystem:"),
+)
 
 
 def read(text: str) -> Facts | None:
-    """NVIDIA GPUs (class 03) and TPUs on the bus; NVIDIA is absent where a whole listing shows none."""
-    devices = _listed(text) if "controller" in text or "accelerators" in text else {}
+    """NVIDIA GPUs (class 03), NVSwitches and TPUs on the bus; NVIDIA is absent where a whole listing shows no GPU."""
+    devices = _listed(text) if any(kind in text for kind in ("controller", "accelerators", "Bridge: NVIDIA")) else {}
     gpus = [_device(d) for d in devices.values() if d["vendor_id"] == "10de" and d["class_id"].startswith("03")]
     tpus = [_device(d) for d in devices.values() if d["vendor_id"] == "1ae0" and d["class_id"][:2] in {"12", "ff"}]
+    switches = sum(d["vendor_id"] == "10de" and d["class_id"] == _SWITCH for d in devices.values())
     drivers_shown = any("kernel_driver" in device for device in devices.values())
     nvidia: Section[Nvidia] = Section()
     if gpus:
         loaded = any(gpu.kernel_driver == "nvidia" for gpu in gpus) if drivers_shown else None
-        nvidia = facts.ok(Nvidia(pci_devices=gpus, module_loaded=loaded))
+        counted = switches if switches or len(devices) >= _WHOLE_BUS else None
+        nvidia = facts.ok(Nvidia(pci_devices=gpus[:MOST_GPUS], module_loaded=loaded, nvswitches=counted))
     elif len(devices) >= _WHOLE_BUS:
         nvidia = facts.absent(f"none of the {len(devices)} PCI devices listed is an NVIDIA GPU")
     if nvidia.why == "not asked" and not tpus:
@@ -58,10 +68,10 @@ def _listed(text: str) -> dict[str, dict[str, str]]:
     """What each device's line and the lines below it tell, by address."""
     devices: dict[str, dict[str, str]] = {}
     current: dict[str, str] = {}
-    for line in text.split("\n"):
+    for line in marked(text, *_MARKS):
         if len(line) > _LINE:
             continue
-        if found := _DEVICE.search(line):
+        if len(devices) < _MOST_DEVICES and (found := _DEVICE.search(line)):
             current = _described(found)
             current = devices.setdefault(current["address"], current)
         elif current:

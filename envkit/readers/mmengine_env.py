@@ -8,16 +8,19 @@ from typing import Any
 import msgspec
 
 from envkit.facts import Facts, Section, ok
-from envkit.facts.accelerators import Nvidia, NvidiaGpu
+from envkit.facts.accelerators import Amd, AmdGpu, DeviceNode, Nvidia, NvidiaGpu
 from envkit.facts.machine import System
 from envkit.facts.software import FrameworkDevice, Package, TorchDeep
 from envkit.readers import _installed, _platforms
 from envkit.readers._fields import given, groups
+from envkit.readers._lines import first
 
 NAME = "mmengine, detectron2 or sglang environment"
 
 _LINE = re.compile(r"^[ \t]*([A-Za-z][\w.]*(?: [\w.,]+){0,4})(?::[ \t]+|[ \t]{2,})([^\n]*)$", re.MULTILINE)
-_MARKS = ("CUDA available", "GPU available", "sys.platform")
+_MARKS = ("CUDA available", "GPU available", "ROCM available", "sys.platform")
+_VERSION = re.compile(r"\d{1,2}\.\d")
+_AVAILABLE = ("CUDA available", "GPU available", "ROCM available")
 _GPUS = re.compile(r"GPU ([\d,]{1,100})$")
 _CAPABILITY = re.compile(r"GPU ([\d,]{1,100}) Compute Capability$")
 _ARCH = re.compile(r"(.*?) \(arch=(\d+\.\d+)\)")
@@ -34,9 +37,9 @@ def read(text: str) -> Facts | None:
     if not any(mark in text for mark in _MARKS) or "PyTorch" not in text:
         return None
     fields: dict[str, str] = {}
-    for name, value in groups(_LINE, text):
+    for name, value in groups(_LINE, text, ":", "  "):
         fields.setdefault(name, value.strip())
-    available = fields.get("CUDA available", fields.get("GPU available", ""))
+    available = next((fields[name] for name in _AVAILABLE if name in fields), "")
     torch = fields.get("PyTorch", "")
     if not available.startswith(("True", "False")) or not torch[:1].isdigit():
         return None
@@ -47,12 +50,12 @@ def read(text: str) -> Facts | None:
             package = _installed.normalise(_PACKAGES.get(name.lower(), name))
             packages.setdefault(package, Package(name=package, version=value.split()[0]))
     builds = {}
-    if runtime := _RUNTIME.search(text):
+    if runtime := first(_RUNTIME, text, "CUDA Runtime "):
         builds["torch"] = _installed.Build(True, cuda=runtime[1])
     found = _installed.sections(packages.values(), builds=builds, **_platforms.python(fields.get("Python", "")))
     if toolkit := _TOOLKIT.search(fields.get("NVCC", "")):
         found["system"] = ok(System(cuda_toolkit_version=toolkit[1]))
-    flags = _FLAGS.search(text)
+    flags = first(_FLAGS, text, "NVCC architecture flags: ")
     deep = TorchDeep(
         imported=True,
         version=version,
@@ -69,17 +72,37 @@ def _folder(words: str) -> str:
 
 def _accelerators(fields: dict[str, str], deep: TorchDeep) -> dict[str, Section[Any]]:
     names, capabilities = _by_index(fields, _GPUS), _by_index(fields, _CAPABILITY)
+    if "ROCM available" in fields:
+        return _of_amd(fields, deep, names)
     driver = given(fields.get("CUDA Driver Version") or fields.get("Driver version"))
     gpus = []
     for index, name in sorted(names.items()):
         arch = _ARCH.match(name)
-        capability = arch[2] if arch else capabilities.get(index)
-        gpus.append(NvidiaGpu(index=index, name=arch[1] if arch else name, compute_capability=capability))
+        capability = arch[2] if arch else capabilities.get(index, "")
+        gpus.append(
+            NvidiaGpu(
+                index=index,
+                name=arch[1] if arch else name,
+                compute_capability=capability if _VERSION.fullmatch(capability) else None,
+            )
+        )
     devices = [FrameworkDevice(kind="cuda", name=gpu.name, compute_capability=gpu.compute_capability) for gpu in gpus]
     seen = [FrameworkDevice(kind="cpu"), *(devices if deep.cuda_available else [])]
     found: dict[str, Section[Any]] = {"torch_deep": ok(msgspec.structs.replace(deep, devices=seen))}
     if gpus or driver:
         found["nvidia"] = ok(Nvidia(driver_version=driver, gpus=gpus or None))
+    return found
+
+
+def _of_amd(fields: dict[str, str], deep: TorchDeep, names: dict[int, str]) -> dict[str, Section[Any]]:
+    seen = [FrameworkDevice(kind="rocm", name=name) for _, name in sorted(names.items()) if deep.cuda_available]
+    devices = [FrameworkDevice(kind="cpu"), *seen]
+    found: dict[str, Section[Any]] = {"torch_deep": ok(msgspec.structs.replace(deep, devices=devices))}
+    if names:
+        gpus = [AmdGpu(name=name) for _, name in sorted(names.items())]
+        kfd = DeviceNode(path="/dev/kfd")  # PyTorch has named its GPUs, so it is there
+        driver = given(fields.get("ROCM Driver Version"))
+        found["amd"] = ok(Amd(gpus=gpus, driver_version=driver, device_nodes=[kfd]))
     return found
 
 

@@ -7,6 +7,7 @@ import re
 from envkit import facts
 from envkit.facts import Facts
 from envkit.facts.accelerators import Nvidia
+from envkit.readers._lines import first, matches, within
 
 NAME = "NVIDIA kernel module"
 
@@ -20,9 +21,9 @@ _MODULE = re.compile(r"^\s{0,8}(nvidia|nvidia_uvm|nouveau)\s+\d+\s+-?\d+\b", re.
 
 def read(text: str) -> Facts | None:
     """Version of the module, and which of nvidia, nvidia_uvm and nouveau are loaded."""
-    versions = list(_VERSION.finditer(text)) if "NVIDIA UNIX" in text else []
-    listed = {found[1] for found in _MODULE.finditer(text)}
-    whole = bool(_LSMOD.search(text))
+    versions = list(within(_VERSION, text, "NVIDIA UNIX"))
+    listed = {found[1] for found in matches(_MODULE, text, "nvidia", "nouveau")}
+    whole = bool(first(_LSMOD, text, "Used by"))
     if not versions and not whole and "nvidia" not in listed:
         return None
     if not versions and not listed:

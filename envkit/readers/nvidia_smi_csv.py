@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 
 from envkit.facts import Facts
+from envkit.readers._lines import MOST, MOST_GPUS, lines
 from envkit.readers._nvidia import THROTTLE_REASONS, Words, answered, gpu, silent
 from envkit.readers._text import whole
 
@@ -35,6 +38,11 @@ _COLUMNS = {  # `nvidia-smi --help-query-gpu`, with the names that older drivers
     "gpu_recovery_action": "recovery_action",
     "fabric.state": "fabric_state",
     "fabric.status": "fabric_status",
+    "fabric.cliqueid": "fabric_clique",
+    "fabric.clusteruuid": "fabric_cluster",
+    "temperature.gpu.tlimit": "temperature_margin_celsius",
+    "clocks.applications.graphics": "clock_sm_application_megahertz",
+    "clocks.default_applications.graphics": "clock_sm_application_default_megahertz",
     "pstate": "performance_state",
     "fan.speed": "fan_percent",
     "temperature.gpu": "temperature_celsius",
@@ -56,8 +64,9 @@ _COLUMNS = {  # `nvidia-smi --help-query-gpu`, with the names that older drivers
     "utilization.gpu": "utilization_percent",
     "vbios_version": "vbios_version",
 }
-_OTHER = {"index", "count", "driver_version", "timestamp", "serial", "gpu_serial", "pci.domain"}
+_OTHER = {"index", "count", "driver_version", "kmd_version", "timestamp", "serial", "gpu_serial", "pci.domain"}
 _REASON = re.compile(r"clocks_(?:throttle|event)_reasons\.(\w+)")
+_OF_ANYTHING = {"name", "uuid", "index", "count", "timestamp", "serial"}
 _NOT_OF_GPUS = {"pid", "process_name", "used_memory", "used_gpu_memory", "retired_pages.address", "gpu_util"}
 _COMMAND = re.compile(r"--query-gpu[= ]\s{0,3}[\"']?([\w.,]{1,8000})")
 _COLUMN = re.compile(r"([a-z][\w.]{0,80})(?: \[[^\]]{1,10}\])?")
@@ -67,11 +76,24 @@ _LINE = 16000
 def read(text: str) -> Facts | None:
     """The columns asked for, of each GPU; of a GPU that is shown again later, the first time counts."""
     rows: dict[str, dict[str, list[str]]] = {}
+    for columns, cells in islice(_rows(text), MOST):
+        row: dict[str, list[str]] = {}
+        for column, cell in zip(columns, cells, strict=True):
+            row.setdefault(column, []).append(cell)
+        if len(rows) < MOST_GPUS:
+            rows.setdefault(_identity(row, len(rows)), row)
+    return _facts(list(rows.values())) if rows else None
+
+
+def _rows(text: str) -> Iterator[tuple[list[str], list[str]]]:
+    """Columns and cells of each row below a header or the command."""
     columns: list[str] = []
-    for line in text.split("\n") if "," in text and any(mark in text for mark in _MARKS) else []:
+    for line in lines(text) if "," in text or "--query-gpu" in text else ():
         if len(line) > _LINE:
             columns = []
-        elif command := _COMMAND.search(line):
+        elif not columns and "," not in line and "--query-gpu" not in line:
+            continue
+        elif command := _COMMAND.search(line) if "--query-gpu" in line else None:
             columns = command[1].lower().strip(",").split(",")
         elif header := _header(line):
             columns = header
@@ -80,24 +102,19 @@ def read(text: str) -> Facts | None:
             if len(cells) != len(columns) or not any(cells):
                 columns = columns if not cells[0].strip("# \t`") else []
             elif _plausible(columns, cells):
-                row: dict[str, list[str]] = {}
-                for column, cell in zip(columns, cells, strict=True):
-                    row.setdefault(column, []).append(cell)
-                rows.setdefault(_identity(row, len(rows)), row)
-    return _facts(list(rows.values())) if rows else None
-
-
-_MARKS = ("--query-gpu", *(column for column in _COLUMNS if "." in column), "driver_version", "compute_cap", "gpu_bus")
+                yield columns, cells
 
 
 def _header(line: str) -> list[str]:
     """The columns that a line names; [] if it is no header of this query."""
-    found = [_COLUMN.fullmatch(cell.strip()) for cell in line.split(",")]
-    columns = [match[1].lower() for match in found if match]
-    known = sum(column in _COLUMNS or column in _OTHER or bool(_REASON.fullmatch(column)) for column in columns)
-    if len(columns) != len(found) or known < 2 or _NOT_OF_GPUS & set(columns):
-        return []
-    return columns
+    columns: list[str] = []
+    for cell in line.split(","):
+        match = _COLUMN.fullmatch(cell.strip())
+        if not match:
+            return []
+        columns.append(match[1].lower())
+    known = [column for column in columns if column in _COLUMNS or column in _OTHER or _REASON.fullmatch(column)]
+    return columns if len(known) > 1 and set(known) - _OF_ANYTHING and not _NOT_OF_GPUS & set(columns) else []
 
 
 def _plausible(columns: list[str], cells: list[str]) -> bool:
@@ -119,14 +136,14 @@ def _numeric(cell: str) -> bool:
 
 
 def _identity(row: dict[str, list[str]], place: int) -> str:
-    for column in ("index", "pci.bus_id", "gpu_bus_id"):
+    for column in ("index", "pci.bus_id", "gpu_bus_id", "uuid", "gpu_uuid"):
         if column in row:
             return row[column][0]
     return str(place)
 
 
 def _facts(rows: list[dict[str, list[str]]]) -> Facts:
-    driver = next((row["driver_version"][0] for row in rows if "driver_version" in row), None)
+    driver = next((row[name][0] for row in rows for name in ("driver_version", "kmd_version") if name in row), None)
     gpus = []
     for place, row in enumerate(rows):
         index = whole(row["index"][0]) if "index" in row else None

@@ -9,14 +9,18 @@ import msgspec
 from envkit import facts
 from envkit.facts import Facts
 from envkit.facts.accelerators import Nvidia, NvidiaGpu, Nvml
-from envkit.readers._nvidia import ADDRESS, address, error_name
+from envkit.readers._lines import MOST_GPUS, first, within
+from envkit.readers._nvidia import error_name
+from envkit.readers._nvidia_fields import ADDRESS, address
 
 NAME = "nvidia-smi (its error)"
 
+_NONE = re.compile(r"^No devices were found\b", re.MULTILINE)
 _INIT = re.compile(r"Failed to initialize NVML: ([A-Za-z/ ]{1,80})")
 _LIBRARY_VERSION = re.compile(r"NVML library version: (\d{1,4}(?:\.\d{1,4}){1,3})")
 _HANDLE = re.compile(
-    rf"determine the device handle for (?:gpu ?(\d{{1,3}})?:?\s{{0,3}})?({ADDRESS})(?:: |\. )?([^\n]{{0,80}})",
+    rf"determine the device handle for (?:(?:gpu ?(\d{{1,3}})?:?\s{{0,3}})?({ADDRESS})|gpu ?(\d{{1,3}}))"
+    r"(?:: |\. )?([^\n]{0,80})",
     re.IGNORECASE,
 )
 _INFOROM = re.compile(rf"infoROM is corrupted at gpu ({ADDRESS})")
@@ -40,17 +44,19 @@ def _nvml(text: str) -> Nvml | None:
     if found := _INIT.search(text):
         library = _LIBRARY_VERSION.search(text)
         return Nvml(outcome="error", error=error_name(found[1]), library_version=library[1] if library else None)
-    return Nvml(outcome="ok") if re.search(r"^No devices were found\b", text, re.MULTILINE) else None
+    return Nvml(outcome="ok") if first(_NONE, text, "No devices were found") else None
 
 
 def _gpus(text: str) -> list[NvidiaGpu]:
     """Those that the driver lists but cannot open, or whose infoROM is damaged; their index is rarely told."""
     found: dict[str, NvidiaGpu] = {}
-    for handle in _HANDLE.finditer(text) if "device handle for" in text else []:
-        place = address(handle[2]) or ""
-        index = int(handle[1]) if handle[1] else len(found)
-        found.setdefault(place, NvidiaGpu(index=index, pci_address=place, error=error_name(handle[3]) or "UNKNOWN"))
-    for corrupted in _INFOROM.finditer(text) if "infoROM is corrupted" in text else []:
+    for handle in within(_HANDLE, text, "device handle for", most=MOST_GPUS):
+        place = address(handle[2] or "")
+        number = handle[1] or handle[3]
+        index = int(number) if number else len(found)
+        error = error_name(handle[4]) or "UNKNOWN"
+        found.setdefault(place or f"GPU {index}", NvidiaGpu(index=index, pci_address=place, error=error))
+    for corrupted in within(_INFOROM, text, "infoROM is corrupted", most=MOST_GPUS):
         place = address(corrupted[1]) or ""
         gpu = found.setdefault(place, NvidiaGpu(index=len(found), pci_address=place))
         found[place] = msgspec.structs.replace(gpu, inforom_corrupted=True)

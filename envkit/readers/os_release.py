@@ -9,6 +9,7 @@ from envkit.facts import Facts, ok
 from envkit.facts.machine import System
 from envkit.readers import _platforms
 from envkit.readers._fields import groups
+from envkit.readers._lines import first
 
 NAME = "os-release, uname, ldd, nvcc"
 
@@ -34,9 +35,10 @@ def read(text: str) -> Facts | None:
 
 def _release(text: str) -> dict[str, Any]:
     values: dict[str, str] = {}
-    for name, _, value in groups(_ASSIGNMENT, text) if "PRETTY_NAME=" in text or "VERSION_ID=" in text else ():
-        values.setdefault(name, value)
-    if "Distributor ID:" in text and (lsb := _LSB.search(text)):
+    if "PRETTY_NAME=" in text or "VERSION_ID=" in text:
+        for name, _, value in groups(_ASSIGNMENT, text, "NAME=", "ID="):
+            values.setdefault(name, value)
+    if "Distributor ID:" in text and (lsb := first(_LSB, text, "Description:")):
         values.setdefault("PRETTY_NAME", lsb[1].strip())
         values.setdefault("ID", _platforms.distribution_id(lsb[1]) or "")
     if not values:
@@ -46,10 +48,8 @@ def _release(text: str) -> dict[str, Any]:
 
 
 def _kernel(text: str) -> dict[str, Any]:
-    if "Linux " not in text:
-        return {}
-    uname = _UNAME.search(text)
-    version = None if uname else _PROC_VERSION.search(text)
+    uname = first(_UNAME, text, "Linux ")
+    version = None if uname else first(_PROC_VERSION, text, "Linux version ")
     if not uname and not version:
         return {}
     kernel = uname[1] if uname else version[1] if version else ""
@@ -58,16 +58,16 @@ def _kernel(text: str) -> dict[str, Any]:
 
 
 def _libc(text: str) -> dict[str, Any]:
-    if "ldd (" in text and (glibc := _GLIBC.search(text)):
+    if glibc := first(_GLIBC, text, "ldd ("):
         return {"libc": "glibc", "libc_version": glibc[1]}
-    if "musl libc" in text and (musl := _MUSL.search(text)):
+    if musl := first(_MUSL, text, "musl libc"):
         return {"libc": "musl", "libc_version": musl[2]}
     return {}
 
 
 def _compilers(text: str) -> dict[str, Any]:
-    nvcc = _NVCC.search(text) if "Cuda compilation tools" in text else None
-    gcc = _GCC.search(text) if "gcc" in text or "g++" in text or "cc (" in text else None
+    nvcc = _NVCC.search(text)
+    gcc = first(_GCC, text, "cc (", "cc-", "g++ (", "g++-")
     return {
         **({"cuda_toolkit_version": nvcc[1]} if nvcc else {}),
         **({"gcc_version": gcc[1]} if gcc else {}),

@@ -11,7 +11,8 @@ import msgspec
 from envkit.facts import Facts
 from envkit.facts.software import Package
 from envkit.readers import _installed
-from envkit.readers._fields import documents, groups, lines
+from envkit.readers._fields import documents, groups
+from envkit.readers._lines import lines
 
 NAME = "pip"
 
@@ -80,12 +81,15 @@ def _listings(text: str) -> tuple[bool, list[Package]]:
 def _blocks(text: str) -> Iterator[Block]:
     block, number = Block([]), 0
     for line in lines(text):
-        if len(line) > _LONGEST_LINE or number > _MOST_PACKAGES:
+        if number > _MOST_PACKAGES:
+            break
+        if len(line) > _LONGEST_LINE or not (block.headed or block.packages or _may_open(line)):
             continue
         if opened := _opened(line):
             yield block
             after_command = block.headed and not block.packages
             block = opened._replace(whole=opened.whole and (block.whole or not after_command))
+            number += 1
         elif package := _pinned(line) or (_row(line) if block.headed else None):
             block.packages.append(package)
             number += 1
@@ -93,6 +97,11 @@ def _blocks(text: str) -> Iterator[Block]:
             yield block
             block = Block([])
     yield block
+
+
+def _may_open(line: str) -> bool:
+    """Whether a listing may begin with a line: asked of every one of 50 MB, so it is neither a loop nor a pattern."""
+    return "==" in line or " @ " in line or "-e " in line or "pip" in line or "poetry" in line or "Package" in line
 
 
 def _opened(line: str) -> Block | None:
@@ -123,7 +132,7 @@ def _row(line: str) -> Package | None:
 
 
 def _shown(text: str) -> Iterator[tuple[str, str, str]]:
-    for name, version, location in groups(_SHOWN, text) if "Summary:" in text else ():
+    for name, version, location in groups(_SHOWN, text, "Name: ") if "Summary:" in text else ():
         yield _installed.normalise(name), version, location.strip()
 
 
@@ -142,13 +151,13 @@ def _from_json(text: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _tree(text: str) -> Iterator[tuple[str, str, str]]:
-    for name, version in groups(_TREE, text) if "[required: " in text else ():
+    for name, version in groups(_TREE, text, "[required: "):
         yield _installed.normalise(name), version.strip(), ""
 
 
 def _satisfied(text: str) -> Iterator[tuple[str, str, str]]:
     """Of "Requirement already satisfied: numpy in /usr/lib/... (from torch) (1.26.4)"."""
-    for name, rest in groups(_SATISFIED, text) if "already satisfied" in text else ():
+    for name, rest in groups(_SATISFIED, text, "Requirement already satisfied: "):
         version = rest.rpartition("(")[2].strip(" )")
         if version[:1].isdigit():
             yield _installed.normalise(name), version, ""
@@ -156,7 +165,7 @@ def _satisfied(text: str) -> Iterator[tuple[str, str, str]]:
 
 def _just_installed(text: str) -> Iterator[tuple[str, str, str]]:
     """Of "Successfully installed torch-2.1.0 numpy-1.26.4", the last first."""
-    found = groups(_INSTALLED, text) if "Successfully installed" in text else ()
+    found = groups(_INSTALLED, text, "Successfully installed ")
     for word in reversed([word for (line,) in found for word in line[:_LONGEST_LINE].split()]):
         name, _, version = word.rpartition("-")
         if name and version[:1].isdigit():

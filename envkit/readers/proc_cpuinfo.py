@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from itertools import islice
 
 from envkit.cpuinfo import vendor
 from envkit.facts import Facts, ok
 from envkit.facts.machine import Cpu
-from envkit.readers._fields import groups
+from envkit.readers._lines import lines
 
 NAME = "/proc/cpuinfo"
 
-_LABELS = (
-    *("processor", "vendor_id", "model name", "physical id", "siblings", "core id", "cpu cores", "flags", "cpu"),
-    *("cpu family", "Processor", "Features", "features", "CPU implementer", "CPU architecture", "CPU part", "isa"),
-    *("hart", "clock", "revision", "bogomips", "BogoMIPS", "uarch", "mmu"),
+_LABELS = frozenset(
+    (
+        *("processor", "vendor_id", "model name", "physical id", "siblings", "core id", "cpu cores", "flags", "cpu"),
+        *("cpu family", "Processor", "Features", "features", "CPU implementer", "CPU architecture", "CPU part", "isa"),
+        *("hart", "clock", "revision", "bogomips", "BogoMIPS", "uarch", "mmu"),
+    )
 )
-_LINE = re.compile(rf"^[ \t]*({'|'.join(_LABELS)})[ \t]*:[ \t]*(.*)$", re.MULTILINE)
 _MOST_LINES = 200_000
 _MARKS = ("vendor_id", "model name", "CPU implementer", "processor\t", "processor  ", "processor :", "altivec")
 
@@ -26,8 +28,12 @@ def read(text: str) -> Facts | None:
     if not any(mark in text for mark in _MARKS):
         return None
     values: dict[str, list[str]] = {}
-    for label, value in groups(_LINE, text, most=_MOST_LINES):
-        values.setdefault(label, []).append(value.strip())
+    numbers: set[str] = set()
+    for label, value in islice(_fields(text), _MOST_LINES):
+        if label == "processor" and value in numbers:
+            break  # the list begins anew, of this machine or another
+        numbers |= {value} if label == "processor" else set()
+        values.setdefault(label, []).append(value)
     named = sum(label in values for label in ("model name", "vendor_id", "CPU implementer", "isa", "cpu", "flags"))
     if not named or len(values) < 3:
         return None
@@ -46,6 +52,13 @@ def read(text: str) -> Facts | None:
         flags=flags,
     )
     return Facts(cpu=ok(cpu))
+
+
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    for line in lines(text):
+        label, colon, value = line.partition(":")
+        if colon and (label := label.strip()) in _LABELS:
+            yield label, value.strip()
 
 
 def _flags(values: dict[str, list[str]]) -> list[str] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -10,7 +12,7 @@ import msgspec
 from envkit.facts import Facts, Section, ok
 from envkit.facts.software import Package, TorchDeep
 from envkit.readers import _installed, _platforms
-from envkit.readers._fields import groups
+from envkit.readers._lines import MOST, first, starts
 
 NAME = "python session"
 
@@ -29,9 +31,9 @@ _NAMES = {"tf": "tensorflow", "np": "numpy"}
 def read(text: str) -> Facts | None:
     """Versions of Python and the frameworks, PyTorch's CUDA, and whether it could be used."""
     answers: dict[str, str] = {}
-    for question, answer in groups(_QUESTION, text) if "__version__" in text or "torch." in text else ():
+    for question, answer in _answers(text):
         answers.setdefault(question, answer)
-    python = _PYTHON.search(text) or _BANNER.search(text) if "Python " in text else None
+    python = first(_PYTHON, text, " -V", " --version") or first(_BANNER, text, "Python ")
     if not answers and not python:
         return None
     versions = {
@@ -51,6 +53,16 @@ def read(text: str) -> Facts | None:
             TorchDeep(imported=True, version=versions.get("torch"), cuda_available=available == "True")
         )
     return msgspec.structs.replace(Facts(), **found)
+
+
+def _answers(text: str) -> Iterator[tuple[str, str]]:
+    """Questions that end their line, with the answer on the next."""
+    asking = starts(text, ".__version__", "torch.version.", "torch.cuda.is_available()")
+    for start in islice(asking, MOST):
+        asked = text.find("\n", start)
+        answered = text.find("\n", asked + 1) if asked >= 0 else -1
+        if match := _QUESTION.search(text, start, answered + 1 if answered >= 0 else len(text)):
+            yield match[1], match[2]
 
 
 def _version(answer: str | None) -> str | None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from envkit.facts import Facts, absent, ok
 from envkit.facts.accelerators import Amd, AmdGpu, DeviceNode
 from envkit.readers._fields import given, labelled, parts
+from envkit.readers._lines import within
 
 NAME = "rocminfo"
 
 _AGENT = re.compile(r"^[ \t]*Agent[ \t]+\d+[ \t]*$", re.MULTILINE)
+_MOST_AGENTS = 512  # processors and GPUs of a machine
 _MODULE = re.compile(r"ROCk module (?:version (\S+) )?is loaded")
 _LABELS = ("Name", "Marketing Name", "Device Type", "BDFID", "Domain")
 _POOL = re.compile(r"Segment:[ \t]*GLOBAL; FLAGS:[ \t]*COARSE[^\n]*\n[ \t]*Size:[ \t]*(\d{1,15})")
@@ -21,14 +24,18 @@ def read(text: str) -> Facts | None:
     """GPUs with architecture and memory; whether the kernel module is loaded and /dev/kfd could be opened."""
     if "HSA Agents" not in text and "ROCk module" not in text and "HSA System Attributes" not in text:
         return None
-    gpus = [gpu for _, agent in parts(text, _AGENT) if (gpu := _gpu(agent))]
+    agents = islice(parts(text, _AGENT, "Agent"), _MOST_AGENTS)
+    gpus = [gpu for _, agent in agents if (gpu := _gpu(agent))]
     module = _MODULE.search(text)
-    denied = bool(_DENIED.search(text))
+    denied = next(within(_DENIED, text, "/dev/kfd"), None) is not None
     if not (gpus or module or denied):
         return Facts(amd=absent("rocminfo: the ROCk module is not loaded")) if "NOT loaded" in text else None
     kfd = DeviceNode(path="/dev/kfd", readable=not denied, writable=not denied)
     amd = Amd(
-        gpus=gpus or None, driver_version=module[1] if module else None, device_nodes=[kfd] if gpus or denied else []
+        gpus=gpus or None,
+        driver_version=module[1] if module else None,
+        module_loaded=True if module or gpus else None,
+        device_nodes=[kfd] if gpus or denied else [],
     )
     return Facts(amd=ok(amd))
 

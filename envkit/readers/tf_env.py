@@ -23,10 +23,10 @@ def read(text: str) -> Facts | None:
     """System, Python, packages, and whether TensorFlow could be imported."""
     if "== tensorflow" not in text and "== check python" not in text and "== check os" not in text:
         return None
-    part = {heading[1].strip(): content for heading, content in parts(text, _PART)}
+    part = {heading[1].strip(): content for heading, content in parts(text, _PART, "== ")}
     packages = [
         Package(name=_installed.normalise(name), version=version)
-        for name, version in groups(_ROW, part.get("check pips", ""))
+        for name, version in groups(_ROW, part.get("check pips", ""), ".")
     ]
     fields = labelled(text, "os platform", "python version")
     found = _installed.sections(packages, **_platforms.python(fields.get("python version", "")))

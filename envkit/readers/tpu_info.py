@@ -12,10 +12,16 @@ from envkit.readers._fields import amount, count, given, groups, labelled
 
 NAME = "tpu-info"
 
+_MARKS = ("TPU Process Info", "TPU Chip", "TPU chip", "tpu chip", "ibtpu version")
 _BAR = "[|│┃]"
 _CELL = "([^|│┃\\n]*)"
 _CHIP = re.compile(
     rf"^[ \t]*{_BAR}[ \t]*(/dev/(?:accel|vfio/)\d{{1,4}})[ \t]*{_BAR}{_CELL}{_BAR}{_CELL}{_BAR}{_CELL}", re.MULTILINE
+)
+_HOLDER = re.compile(
+    rf"^[ \t]*{_BAR}[ \t]*(/dev/(?:accel|vfio/)\d{{1,4}})[ \t]*{_BAR}[ \t]*(\d{{1,10}})[ \t]*{_BAR}{_CELL}"
+    rf"{_BAR}[ \t]*$",
+    re.MULTILINE,
 )
 _MEMORY = re.compile(rf"^[ \t]*{_BAR}[ \t]*(\d{{1,4}})[ \t]*{_BAR}[ \t]*([\d.]+ GiB)\s?/\s?([\d.]+ GiB)", re.MULTILINE)
 _WHY = re.compile(r"N/A \(([^)\n]*)\)")
@@ -23,8 +29,7 @@ _WHY = re.compile(r"N/A \(([^)\n]*)\)")
 
 def read(text: str) -> Facts | None:
     """Chips, the processes that hold them, their memory, and libtpu."""
-    lower = text.lower()
-    if "tpu chip" not in lower and "libtpu version" not in lower:
+    if not any(mark in text for mark in _MARKS):
         return None
     fields = {
         label.lower(): value
@@ -32,18 +37,13 @@ def read(text: str) -> Facts | None:
             text, "Libtpu version", "libtpu version", "Accelerator type", "accelerator type"
         ).items()
     }
-    memory = {int(index): (amount(used), amount(total)) for index, used, total in groups(_MEMORY, text)}
     chips: dict[str, TpuChip] = {}
-    for device, name, _, pid in groups(_CHIP, text):
-        used, total = memory.get(len(chips), (None, None))
-        chip = TpuChip(
-            device=device,
-            name=given(name),
-            pid=count(pid),
-            memory_used_bytes=used,
-            memory_total_bytes=total,
-        )
-        chips.setdefault(device, chip)
+    for device, name, _, pid in groups(_CHIP, text, "/dev/"):
+        chips.setdefault(device, TpuChip(device=device, name=given(name), pid=count(pid)))
+    for device, pid, _ in groups(_HOLDER, text, "/dev/"):
+        known = chips.get(device, TpuChip(device=device))
+        chips[device] = msgspec.structs.replace(known, pid=known.pid or count(pid))
+    chips = _with_memory(chips, text)
     why = _WHY.match(fields.get("libtpu version", ""))
     tpu = Tpu(
         chips=list(chips.values()) or None,
@@ -53,6 +53,17 @@ def read(text: str) -> Facts | None:
         libtpu_error=why[1] if why else None,
     )
     return Facts(tpu=ok(tpu)) if msgspec.to_builtins(tpu) != msgspec.to_builtins(Tpu()) else None
+
+
+def _with_memory(chips: dict[str, TpuChip], text: str) -> dict[str, TpuChip]:
+    """Rows of memory are in the order of the chips, numbered within the slice; of some chips they may be missing."""
+    rows = {int(index): (amount(used), amount(total)) for index, used, total in groups(_MEMORY, text, " GiB")}
+    memory = dict(enumerate(rows.values())) if len(rows) == len(chips) else rows
+    return {
+        device: msgspec.structs.replace(chip, memory_used_bytes=used, memory_total_bytes=total)
+        for place, (device, chip) in enumerate(chips.items())
+        for used, total in [memory.get(place, (None, None))]
+    }
 
 
 def _plain(words: str | None) -> str | None:

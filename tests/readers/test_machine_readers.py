@@ -175,3 +175,19 @@ def test_envkits_facts_are_found_within_a_paste() -> None:
     assert facts_json.read(f"Here:\n```json\n{facts.encode(own)}\n```\nbye {{}}") == own
     assert facts_json.read(facts.encode(own)[:-20]) is None
     assert facts_json.read(facts.encode(own).replace(": 7", ': "seven"')) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "05:00.0 Bridge: NVIDIA Corporation Device 22a3 (rev a1)",
+        "05:00.0 Bridge [0680]: NVIDIA Corporation [10de:22a3]",
+    ],
+)
+def test_lspci_counts_nvswitches_of_a_machine_with_gpus(line: str) -> None:
+    gpu = "0a:00.0 3D controller [0302]: NVIDIA Corporation Test [10de:20b0]\n"
+    for text, counted in ((gpu + line, 1), (gpu, None)):
+        found = lspci.read(text)
+        assert found
+        assert found.nvidia.facts
+        assert (len(found.nvidia.facts.pci_devices or []), found.nvidia.facts.nvswitches) == (1, counted)

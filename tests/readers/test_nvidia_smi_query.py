@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envkit.facts import Facts
-from envkit.facts.accelerators import GpuProcess, NvidiaGpu
+from envkit.facts.accelerators import GpuProcess, MigDevice, NvidiaGpu
 from envkit.readers import nvidia_smi_query
 
 TEXT = """\
@@ -148,6 +148,7 @@ EXPECTED = NvidiaGpu(
     mig_mode="enabled",
     mig_mode_pending="disabled",
     mig_devices=1,
+    mig=[MigDevice(index=0, memory_total_bytes=9856 << 20)],
     ecc_mode="enabled",
     ecc_mode_pending="enabled",
     ecc_corrected=4,

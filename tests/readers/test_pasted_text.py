@@ -208,3 +208,20 @@ def test_memory_is_bounded_however_many_packages_a_text_names() -> None:
         assert tracemalloc.get_traced_memory()[1] < 16 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "prefix", ["2026-01-05T10:00:00.1234567Z ", "(worker pid=175) ", "(worker pid=175, ip=10.130.4.26) "]
+)
+def test_what_a_jobs_log_writes_before_every_line_is_taken_away(prefix: str) -> None:
+    text = "| a | b |\n\nPyTorch version: 2.9.0\n"
+    assert plain_text("".join(f"{prefix}{line}\n" for line in text.split("\n"))).startswith(text)
+
+
+def test_a_time_that_belongs_to_a_line_stays() -> None:
+    for text in ("2026-01-05T10:00:00,123456+00:00 usb\n", "(see pid 17) x\n", "2026-01-05T10:00:00Z x\n"):
+        assert plain_text(text) == text
+
+
+def test_pictures_are_left_out_of_bytes() -> None:
+    assert plain_text("- 🤗 Tool │ é\n".encode()) == "-  Tool │ é\n"
