@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -16,28 +16,37 @@ from typing import Literal, TypeVar
 import msgspec
 
 from envkit.errors import InputError, closest
+from envkit.knowledge.accelerators import Accelerators
+from envkit.knowledge.drivers import Drivers
 from envkit.knowledge.files import merged, parse
 from envkit.knowledge.hardware import GpuModel, Gpus, KnownBads, Xids, model_of
 from envkit.knowledge.tables import (
-    Branch,
     Cause,
     Causes,
-    CudaCode,
-    Drivers,
+    Distributions,
     ImportErrors,
     ImportFailure,
-    JaxTable,
     Signature,
     Signatures,
-    TensorflowTable,
-    TorchRelease,
-    TorchTable,
+    Translations,
 )
-from envkit.versions import minor, release, satisfies
+from envkit.knowledge.wheels import JaxTable, Release, TensorflowTable, TorchRelease, TorchTable
+from envkit.versions import release
 
 T = TypeVar("T")
-Runs = Literal["binary", "ptx", "no"]
-TABLES = ("drivers", "torch", "tensorflow", "jax", "import_errors", "gpus", "xids", "known_bad")
+TABLES = (
+    "drivers",
+    "torch",
+    "tensorflow",
+    "jax",
+    "import_errors",
+    "gpus",
+    "xids",
+    "accelerators",
+    "known_bad",
+    "distributions",
+    "translations",
+)
 _HERE = Path(__file__).parent
 
 
@@ -68,6 +77,10 @@ class Knowledge:
         return self._read("import_errors", ImportErrors)
 
     @cached_property
+    def distributions(self) -> Distributions:
+        return self._read("distributions", Distributions)
+
+    @cached_property
     def causes(self) -> dict[str, Cause]:
         return self._read("causes", Causes).causes
 
@@ -79,12 +92,20 @@ class Knowledge:
         return [row for name in names for row in self._read(f"signatures/{name}", Signatures).signatures]
 
     @cached_property
+    def translations(self) -> Translations:
+        return self._read("translations", Translations)
+
+    @cached_property
     def gpus(self) -> Gpus:
         return self._read("gpus", Gpus)
 
     @cached_property
     def xids(self) -> Xids:
         return self._read("xids", Xids)
+
+    @cached_property
+    def accelerators(self) -> Accelerators:
+        return self._read("accelerators", Accelerators)
 
     @cached_property
     def known_bad(self) -> KnownBads:
@@ -99,110 +120,27 @@ class Knowledge:
         model = self.gpu_model(name)
         return model.capability if model else None
 
-    def driver_floor(self, cuda: str) -> str | None:
-        """The oldest Linux driver that runs programs built with this CUDA: "12.8" -> "525.60.13"."""
-        row = self.drivers.minor_version_floor.get(cuda.partition(".")[0])
-        return row.driver if row else None
-
-    def toolkit_driver(self, cuda: str) -> str | None:
-        """The Linux driver released with this CUDA, which runs all of it: "12.8" -> "570.26"."""
-        row = self.drivers.toolkit_driver.get(minor(cuda))
-        return row.driver if row else None
-
-    def driver_branch(self, at_least: str) -> tuple[str, Branch] | None:
-        """The branch to install for a driver that is at least this new: a long-term one where there is one."""
-        floor = (release(at_least) or (0,))[:1]
-        fitting = [(name, b) for name, b in self.drivers.branches.items() if (int(name),) >= floor]
-        return min(fitting, key=lambda item: (not item[1].long_term, int(item[0])), default=None)
-
     def torch_release(self, version: str) -> TorchRelease | None:
         """The row of one release; the local version does not matter."""
         return self.torch.releases.get(version.partition("+")[0])
 
-    def torch_code(self, version: str, cuda: str, architecture: str) -> CudaCode | None:
-        """The CUDA code in an official Linux wheel: ("2.10.0", "12.8", "x86_64") -> sm 70 to 120."""
-        series = self.torch.series.get(minor(version))
-        if not series or architecture not in {"x86_64", "aarch64"}:
-            return None
-        variants = series.x86_64 if architecture == "x86_64" else series.aarch64
-        return variants.get("cu" + minor(cuda).replace(".", ""))
-
-    def torch_build(
-        self, capabilities: Collection[str], *, driver_cuda: str, python: str, architecture: str
-    ) -> tuple[str, str] | None:
-        """The newest PyTorch with code for all these GPUs, and the variant of its wheels: ("2.14.1", "cu126").
-
-        Args:
-            capabilities: compute capabilities, ["6.0"]; none: any GPU.
-            driver_cuda: CUDA that the driver implements; "" where that is not known.
-            python: version of the interpreter, "3.11.7"; "" for any.
-            architecture: of the machine, "x86_64".
-        """
-        for version in sorted(self.torch.releases, key=lambda v: release(v) or (), reverse=True):
-            series = self.torch.series.get(minor(version))
-            if not series or (python and satisfies(python, self.torch.releases[version].python) is False):
-                continue
-            variants = series.aarch64 if architecture == "aarch64" else series.x86_64
-            offered = [variant for variant, code in variants.items() if code.on_index]
-            for variant in sorted(offered, key=lambda v: int(v.removeprefix("cu")), reverse=True):
-                cuda = f"{variant[2:-1]}.{variant[-1]}"
-                implemented = release(driver_cuda)
-                old = implemented and int(cuda.partition(".")[0]) > implemented[0]
-                if not old and all(self.runs_on(variants[variant], c, cuda) == "binary" for c in capabilities):
-                    return version, variant
-        return None
-
-    def tensorflow_code(self, version: str) -> CudaCode | None:
-        """The CUDA code in a TensorFlow wheel for Linux."""
-        row = self.tensorflow.releases.get(version.partition("+")[0])
-        return CudaCode(sm=row.sm, ptx=row.ptx) if row else None
-
-    def tensorflow_unsupported(self, version: str, capability: str) -> bool:
-        """Whether this TensorFlow is known not to run on such a device, whatever code is in it."""
-        return any(
-            satisfies(version, row.versions) and satisfies(capability, row.capability)
-            for row in self.tensorflow.unsupported.values()
-        )
-
-    def runs_on(self, code: CudaCode, capability: str, cuda: str) -> Runs:
-        """Whether a wheel's code runs on a device: as binary, only after the driver compiles its PTX, or not at all.
-
-        Args:
-            code: what is in the wheel.
-            capability: of the device, "8.9".
-            cuda: that the wheel was built with, "12.8".
-        """
-        major, _, minor_number = capability.partition(".")
-        device = int(major) * 10 + int(minor_number or 0)
-        if any(self._cubin_runs(sm, device, cuda) for sm in code.sm):
-            return "binary"
-        return "ptx" if any(ptx <= device for ptx in code.ptx) else "no"
-
-    def _cubin_runs(self, sm: int, device: int, cuda: str) -> bool:
-        rule = self.torch.cubin_rule
-        if sm in rule.only:
-            return device in rule.only[sm]
-        lifted = sm in rule.lifted.sm and satisfies(cuda, f">={rule.lifted.cuda}")
-        excluded = [] if lifted else rule.exclude.get(sm, [])
-        return sm // 10 == device // 10 and sm <= device and device not in excluded
-
     def pythons(self, framework: Literal["torch", "tensorflow", "jax"], version: str) -> str | None:
         """The Pythons that a release has Linux wheels for: ("torch", "2.10.0") -> ">=3.10,<3.15"."""
-        if framework == "jax":
-            row = self.jax.releases.get(minor(version))
-            return row.python if row else None
-        releases = self.torch.releases if framework == "torch" else self.tensorflow.releases
-        found = releases.get(version.partition("+")[0])
+        found = self.releases(framework).get(version.partition("+")[0])
         return found.python if found else None
 
     def newest(self, framework: Literal["torch", "tensorflow", "jax"]) -> str:
-        """The newest release, or series, that the table knows."""
-        releases: dict[str, Iterable[str]] = {
+        """The newest release that the table knows."""
+        return max(self.releases(framework), key=lambda version: release(version) or ())
+
+    def releases(self, framework: Literal["torch", "tensorflow", "jax"]) -> Mapping[str, Release]:
+        """The releases that the table knows."""
+        tables: dict[str, Mapping[str, Release]] = {
             "torch": self.torch.releases,
             "tensorflow": self.tensorflow.releases,
             "jax": self.jax.releases,
         }
-        return max(releases[framework], key=lambda version: release(version) or ())
+        return tables[framework]
 
     def import_failure(self, error: str) -> ImportFailure | None:
         """What the last line of a failed import tells, with the pattern's group put into the cause."""
@@ -222,9 +160,7 @@ class Knowledge:
         try:
             return msgspec.convert(data, kind)
         except msgspec.ValidationError as error:
-            raise InputError(
-                f"{path}: {error}", hint="see the tables in envkit/knowledge for what is expected"
-            ) from error
+            raise InputError(f"{path}: {error}", hint="the tables in envkit/knowledge show what is expected") from error
 
 
 def load() -> Knowledge:

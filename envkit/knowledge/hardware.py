@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -13,11 +14,12 @@ Action = Literal["restart-app", "reset", "reboot", "vendor", "update", "watch"]
 
 
 class GpuModel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model of GPU. server: made for machines without a display."""
+    """One model of GPU. server: made for machines without a display; unified_memory: it shares the machine's."""
 
     capability: str
     memory_gib: float | None = None
     server: bool = False
+    unified_memory: bool = False
 
 
 class Gpus(Table, frozen=True, kw_only=True):
@@ -45,7 +47,7 @@ class KnownBad(Row, frozen=True, kw_only=True):
 
     packages: each with a PEP 440 specifier, "" for any version; all must be installed. capability: specifier for the
     compute capability of some GPU, if that matters. metadata: the packages' own metadata says it, so that it is looked
-    at only where that was not read.
+    at only where that was not read. uninstall and install: names and requirements by which the remedy is done.
     """
 
     packages: dict[str, str]
@@ -54,6 +56,8 @@ class KnownBad(Row, frozen=True, kw_only=True):
     severity: Literal["fail", "warn"] = "fail"
     capability: str = ""
     metadata: bool = False
+    uninstall: list[str] = msgspec.field(default_factory=list)
+    install: list[str] = msgspec.field(default_factory=list)
 
 
 class KnownBads(Table, frozen=True, kw_only=True):
@@ -81,6 +85,7 @@ def model_of(models: dict[str, GpuModel], name: str) -> GpuModel | None:
     return fuller[0] if same_memory else msgspec.structs.replace(fuller[0], memory_gib=None)
 
 
+@lru_cache(maxsize=4096)  # the table's names are asked for again with every GPU
 def _plain(name: str) -> str:
     """Without the brand and without what a virtual GPU's name ends in ("GRID A100-20C")."""
     words = " ".join(name.split()).lower()

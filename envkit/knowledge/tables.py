@@ -21,99 +21,43 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     as_of: date
 
 
-class Driver(Row, frozen=True, kw_only=True):
-    driver: str
+class SystemPackage(Row, frozen=True, kw_only=True):
+    """How one distribution installs something. commands may hold {branch}; origin: the repository it comes from."""
+
+    commands: list[list[str]]
+    origin: str = msgspec.field(default="", name="from")
 
 
-class Branch(Row, frozen=True, kw_only=True):
-    long_term: bool
-    end_of_life: str
+class SystemPackages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """on_host: inside a container it is the host's business."""
+
+    by_distribution: dict[str, SystemPackage]
+    on_host: bool = True
 
 
-class Drivers(Table, frozen=True, kw_only=True):
-    minor_version_floor: dict[str, Driver]
-    toolkit_driver: dict[str, Driver]
-    branches: dict[str, Branch]
+class Distributions(Table, frozen=True, kw_only=True):
+    likes_source: str
+    likes: dict[str, list[str]]
+    packages_source: str
+    packages: dict[str, SystemPackages]
 
-
-class CudaCode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The CUDA code in a wheel, as numbers: sm_90 is 90, compute_120 is 120."""
-
-    sm: list[int]
-    ptx: list[int] = []
-    on_index: bool = True
-    """False: built, but not known to be on PyTorch's index, so not to be recommended."""
-
-
-class Lifted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    cuda: str
-    sm: list[int]
-
-
-class CubinRule(Row, frozen=True, kw_only=True):
-    exclude: dict[int, list[int]]
-    only: dict[int, list[int]]
-    lifted: Lifted
-
-
-class TorchSeries(Row, frozen=True, kw_only=True):
-    x86_64: dict[str, CudaCode]
-    aarch64: dict[str, CudaCode] = {}
-
-
-class Release(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    python: str
-    """The Pythons it has wheels for: ">=3.10,<3.15"."""
-
-
-class TorchRelease(Release, frozen=True, kw_only=True):
-    cuda: str
-    torchvision: str
-    torchaudio: str
-
-
-class TorchTable(Table, frozen=True, kw_only=True):
-    cubin_rule: CubinRule
-    series: dict[str, TorchSeries]
-    releases_source: str
-    releases: dict[str, TorchRelease]
-    pypi_cuda_source: str
-    pypi_cuda: dict[str, str]
-    """Series to the CUDA of its Linux wheels on PyPI, for those older than `releases`."""
-
-
-class Unsupported(Row, frozen=True, kw_only=True):
-    versions: str
-    capability: str
-
-
-class TensorflowRelease(Release, frozen=True, kw_only=True):
-    sm: list[int]
-    ptx: list[int]
-
-
-class TensorflowTable(Table, frozen=True, kw_only=True):
-    unsupported: dict[str, Unsupported]
-    releases_source: str
-    releases: dict[str, TensorflowRelease]
-
-
-class JaxPlugin(Row, frozen=True, kw_only=True):
-    capability: str
-
-
-class JaxTable(Table, frozen=True, kw_only=True):
-    plugins: dict[str, JaxPlugin]
-    releases_source: str
-    releases: dict[str, Release]
+    def find(self, what: str, distribution: str | None, likes: list[str]) -> SystemPackage | None:
+        """How a distribution, or the nearest that it is like, installs something; None where no row tells."""
+        rows = self.packages[what].by_distribution
+        ids = [distribution or "", *(likes or self.likes.get(distribution or "", []))]
+        return next((rows[name] for name in ids if name in rows), None)
 
 
 class ImportFailure(Row, frozen=True, kw_only=True):
-    """Why an import failed. pattern: a regular expression; cause may name its first group as {1}."""
+    """Why an import failed. pattern: a regular expression; cause may name its first group as {1}.
+
+    bytecode: it is cured by removing every __pycache__ of the environment.
+    """
 
     pattern: str
     cause: str
     remedy: str
+    bytecode: bool = False
 
 
 class ImportErrors(Table, frozen=True, kw_only=True):
@@ -138,6 +82,17 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 class Causes(Table, frozen=True, kw_only=True):
     causes: dict[str, Cause]
+
+
+class Translations(Table, frozen=True, kw_only=True):
+    """English phrases of the system's messages to the same in other languages."""
+
+    translations_source: str
+    translations: dict[str, list[str]]
+
+    def english(self) -> dict[str, str]:
+        """What systems say in other languages, to the English that signatures have."""
+        return {foreign: english for english, phrases in self.translations.items() for foreign in phrases}
 
 
 class Signature(Row, frozen=True, kw_only=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 import time
 from operator import attrgetter
 
@@ -11,9 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+CUDA_LIBRARIES = (
+    "libcudart", "libcudnn", "libcublas", "libcufft", "libcurand", "libcusolver", "libcusparse", "libcupti",
+    "libnccl", "libnvrtc", "libnvJitLink", "libnvshmem",
+)  # fmt: skip
 LIBRARIES = (
-    "libcuda.", "libcudart", "libcudnn", "libcublas", "libnccl", "libnvrtc", "libamdhip64", "libtpu",
-    "libgomp", "libiomp", "libomp", "libstdc++",
+    "libcuda.", *CUDA_LIBRARIES, "libamdhip64", "libtpu", "libgomp", "libiomp", "libomp", "libstdc++",
 )  # fmt: skip
 
 
@@ -63,11 +68,49 @@ def last_line(error: BaseException) -> str:
     return (named or lines)[-1]
 
 
+def numbers(version: str | None) -> list[int]:
+    """The numbers of a version: "13.2" is [13, 2]; [] where it has others than numbers."""
+    parts = (version or "").split(".")
+    return [int(part) for part in parts] if all(part.isdecimal() for part in parts) else []
+
+
+def cudnn_version(number: int | None) -> str | None:
+    """91002 as "9.10.2"; up to cuDNN 8 the major version counted thousands (cudnn_version.h)."""
+    return dotted(number, 10_000 if number and number >= 90_000 else 1_000)
+
+
+def dotted(number: int | None, major: int, minor: int = 100) -> str | None:
+    """A version that NVIDIA's headers write as one number: 120901, in which a major counts 10,000, is "12.9.1"."""
+    if not number:
+        return None
+    return f"{number // major}.{number % major // minor}.{number % minor}"
+
+
 def mapped() -> list[str]:
-    """Paths of the accelerator, OpenMP and C++ libraries in this process; [] where /proc does not tell."""
+    """Paths of the accelerator, OpenMP and C++ libraries in this process; [] where /proc does not tell.
+
+    As sys.path leads to them: the kernel tells where links end, be it in the cache of an installer.
+    """
     try:
         with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
             paths = {line.split(maxsplit=5)[-1].strip() for line in file if "/lib" in line}
     except OSError:
         return []
-    return sorted(path for path in paths if path.rpartition("/")[2].startswith(LIBRARIES))
+    found = {path for path in paths if path.rpartition("/")[2].startswith(LIBRARIES)}
+    links = _linked(found)
+    return sorted(links.get(path, path) for path in found)
+
+
+def _linked(paths: set[str]) -> dict[str, str]:
+    """Where links end to what a folder of sys.path calls it, for those that lie in none of these folders."""
+    links: dict[str, str] = {}
+    for folder in dict.fromkeys(sys.path):
+        real = os.path.realpath(folder) + os.sep
+        for path in paths:
+            if real != folder + os.sep and path.startswith(real):
+                links.setdefault(path, os.path.join(folder, path[len(real) :]))
+            elif os.sep + "nvidia" + os.sep in path:  # uv --link-mode=symlink
+                own = os.path.join(folder, path[path.rindex(os.sep + "nvidia" + os.sep) + 1 :])
+                if os.path.realpath(own) == path != own:
+                    links.setdefault(path, own)
+    return links

@@ -19,10 +19,7 @@ def normalise(name: str) -> str:
 def listing() -> Iterator[tuple[str, str, str]]:
     """(normalised name, folder on sys.path, metadata folder or file in it), in the order of sys.path."""
     for location in dict.fromkeys(sys.path):
-        try:
-            names = sorted(os.listdir(location))
-        except OSError:  # a zip, or gone
-            continue
+        names = _names(location)
         wheels = {normalise(name.partition("-")[0]) for name in names if name.endswith(".dist-info")}
         for name in names:
             stem, suffix = os.path.splitext(name)
@@ -32,6 +29,17 @@ def listing() -> Iterator[tuple[str, str, str]]:
             # Debian has packages with both: one distribution all the same.
             if suffix == ".dist-info" or (suffix == ".egg-info" and project not in wheels):
                 yield project, location, name
+
+
+def leftovers() -> list[str]:
+    """What pip, when it was interrupted, left renamed: "torch" is "~orch" until it is deleted."""
+    return [
+        os.path.join(location, name)
+        for location in dict.fromkeys(sys.path)
+        if os.path.basename(location) in {"site-packages", "dist-packages"}
+        for name in _names(location)
+        if name.startswith("~")
+    ]
 
 
 def find(*names: str) -> dict[str, Any] | None:
@@ -57,6 +65,7 @@ def read(location: str, metadata: str) -> dict[str, Any]:
     folder = f"{location}/{metadata}"
     headers = _headers(f"{folder}/METADATA") or _headers(f"{folder}/PKG-INFO") or _headers(folder)
     wheel = _headers(f"{folder}/WHEEL")
+    direct = text(f"{folder}/direct_url.json")
     return {
         "name": normalise(_one(headers, "name") or metadata.partition("-")[0]),
         "version": _one(headers, "version"),
@@ -65,7 +74,10 @@ def read(location: str, metadata: str) -> dict[str, Any]:
         "requires": headers.get("requires-dist", []),
         "requires_python": _one(headers, "requires-python"),
         "tags": wheel.get("tag", []),
-        "editable": '"editable":true' in (text(f"{folder}/direct_url.json") or "").replace(" ", ""),
+        "metadata": metadata,
+        "direct": direct is not None,
+        "editable": '"editable":true' in (direct or "").replace(" ", ""),
+        "record": os.path.isfile(f"{folder}/RECORD") if metadata.endswith(".dist-info") else None,
     }
 
 
@@ -86,6 +98,13 @@ def text(path: str) -> str | None:
             return file.read()
     except OSError:
         return None
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:  # a zip, or gone
+        return []
 
 
 def _version(metadata: str) -> str:

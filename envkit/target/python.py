@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from . import distributions, records
+from . import distributions, libraries, records
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ ENVIRONMENT = (
     "TF_FORCE_GPU_ALLOW_GROWTH", "TF_XLA_FLAGS", "XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE",
     "XLA_PYTHON_CLIENT_MEM_FRACTION", "JAX_PLATFORMS", "KERAS_BACKEND", "PYTORCH_CUDA_ALLOC_CONF",
     "PYTORCH_NVML_BASED_CUDA_CHECK", "TORCH_CUDA_ARCH_LIST", "NCCL_DEBUG", "NCCL_P2P_DISABLE", "NCCL_IB_DISABLE",
-    "NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME",
+    "NCCL_SHM_DISABLE", "NCCL_IB_HCA", "NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "ONEAPI_DEVICE_SELECTOR",
+    "ZE_AFFINITY_MASK", "CUDA_INJECTION32_PATH", "CUDA_ENABLE_COREDUMP_ON_EXCEPTION", "CUDA_DEVICE_WAITS_ON_EXCEPTION",
+    "CUDA_PROFILE", "COMPUTE_PROFILE", "NSIGHT_CUDA_DEBUGGER",
 )  # fmt: skip
 
 
@@ -32,7 +34,8 @@ def observe() -> dict[str, Any]:
     site = sys.modules.get("site")  # not there under -S
     user_site = getattr(site, "USER_SITE", None) if getattr(site, "ENABLE_USER_SITE", False) else None
     site_packages = [p for p in sys.path if os.path.basename(p) in {"site-packages", "dist-packages"}]
-    installed = [(metadata, distributions.read(where, metadata)) for _, where, metadata in distributions.listing()]
+    everything = [(metadata, distributions.read(where, metadata)) for _, where, metadata in distributions.listing()]
+    installed, hollow = _told_apart(everything)
     collisions = records.examine(installed)
     packages = [package for _, package in installed]
     virtual = sys.prefix != sys.base_prefix
@@ -57,7 +60,9 @@ def observe() -> dict[str, Any]:
         "packages": packages,
         "duplicates": _duplicates(packages),
         "collisions": collisions,
+        "leftovers": distributions.leftovers() + hollow,
         "shadowed": _shadowed({package["location"] for package in packages}),
+        "library_path": libraries.shadowing(),
         "compiler": _compiler(),
         "headers": _headers(),
     }
@@ -70,6 +75,20 @@ def _profile() -> dict[str, str | None]:
         return {"profile": str(state["profile"]), "profile_path": str(state["profile_path"]) or None}
     except (ValueError, KeyError, TypeError):
         return {"profile": None, "profile_path": None}
+
+
+def _told_apart(
+    everything: Sequence[tuple[str, dict[str, Any]]],
+) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """The distributions, and the metadata folders that hold none: those without METADATA beside a whole one."""
+    whole = {(package["location"], package["name"]) for _, package in everything if package["version"]}
+    installed, hollow = [], []
+    for metadata, package in everything:
+        if package["version"] or (package["location"], package["name"]) not in whole:
+            installed.append((metadata, package))
+        else:
+            hollow.append(os.path.join(package["location"], metadata))
+    return installed, hollow
 
 
 def _only_in(location: str | None, packages: Iterable[dict[str, Any]]) -> set[str]:

@@ -32,6 +32,7 @@ def observe() -> dict[str, Any] | None:
         "cuda_build": build.get("is_cuda_build"),
         "cuda": build.get("cuda_version"),
         "cudnn": build.get("cudnn_version"),
+        "architectures": build.get("cuda_compute_capabilities") or None,
         "rocm_build": build.get("is_rocm_build"),
         "keras": keras and keras["version"],
         "and_cuda": len({name.split("-")[1] for name in libraries}) == 2,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import platform
+
 from . import deep, distributions, literals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
+
+DEVICES = range(30, 200)  # compute capabilities 3.0 to 19.9
 
 
 def observe() -> dict[str, Any] | None:
@@ -35,6 +39,7 @@ def observe_deep() -> Iterator[dict[str, Any]]:
 
 def _look(torch: Any) -> dict[str, Any]:
     available = deep.asked(torch, "cuda.is_available")
+    cuda = deep.numbers(getattr(torch.version, "cuda", None))
     architectures = deep.asked(torch, "_C._cuda_getArchFlags")  # torch.cuda.get_arch_list() is empty without a GPU
     nccl = deep.asked(torch, "cuda.nccl.version")
     return {
@@ -42,7 +47,9 @@ def _look(torch: Any) -> dict[str, Any]:
         "cuda_available": available,
         "cuda_error": None if available else _cuda_error(torch),
         "arch_list": architectures.split() if architectures else None,
-        "cudnn": _cudnn(deep.asked(torch, "backends.cudnn.version")),
+        "code_runs_on": _code_runs_on(torch.cuda, cuda) if cuda else None,
+        "code_by_cuda": _code_by_cuda(torch.cuda) if cuda else None,
+        "cudnn": deep.cudnn_version(deep.asked(torch, "backends.cudnn.version")),
         "nccl": ".".join(map(str, nccl)) if nccl else None,
     }
 
@@ -73,12 +80,34 @@ def _cuda_error(torch: Any) -> str | None:
     return None
 
 
-def _cudnn(number: int | None) -> str | None:
-    """91002 as "9.10.2"; up to cuDNN 8 the major version counted thousands (cudnn_version.h)."""
-    if number is None:
+def _code_runs_on(torch_cuda: Any, cuda: Sequence[int]) -> dict[str, list[str]] | None:
+    """Code to the devices it runs on, by the table that PyTorch ships since 2.11; None where it has none."""
+    requirement: Any = getattr(torch_cuda, "DEVICE_REQUIREMENT", None)
+    if list(cuda) >= [13, 2]:  # Jetson's exceptions are gone
+        requirement = getattr(torch_cuda, "DEVICE_REQUIREMENT_POST_JETSON_SBSA_UNIFICATION", requirement)
+    try:
+        return {
+            f"sm_{code}": [f"{device // 10}.{device % 10}" for device in DEVICES if device in fitting]
+            for code, fitting in sorted(requirement.items())
+        }
+    except (AttributeError, TypeError):
         return None
-    major, rest = divmod(number, 10_000 if number >= 90_000 else 1_000)
-    return f"{major}.{rest // 100}.{rest % 100}"
+
+
+def _code_by_cuda(torch_cuda: Any) -> dict[str, list[str]] | None:
+    """CUDA to the code in this release's wheels for it, by the table that PyTorch ships since 2.11.
+
+    Up to 2.12 it is one set for all processors, since then one for each.
+    """
+    processor = "aarch64" if platform.machine() == "aarch64" else "x86_64"
+    try:
+        table = {
+            cuda: codes[processor] if hasattr(codes, "keys") else codes
+            for cuda, codes in torch_cuda.PYTORCH_RELEASES_CODE_CC.items()
+        }
+        return {cuda: [f"sm_{code}" for code in sorted(codes)] for cuda, codes in table.items()}
+    except (AttributeError, KeyError, TypeError):
+        return None
 
 
 def _pin(pins: dict[str, str], *prefixes: str) -> str | None:

@@ -11,7 +11,8 @@ import pytest
 
 from envkit.errors import InputError
 from envkit.knowledge import TABLES, Knowledge, load
-from envkit.knowledge.tables import CudaCode, Row
+from envkit.knowledge.tables import Row
+from envkit.knowledge.wheels import CudaCode
 
 KNOWLEDGE = Knowledge()
 
@@ -27,30 +28,39 @@ def test_every_table_has_a_date_and_every_row_a_source(name: str) -> None:
             assert all(isinstance(row, Row) and row.source for row in rows.values()), field.name
 
 
+def test_every_distribution_s_row_has_a_source_and_a_command() -> None:
+    table = KNOWLEDGE.distributions
+    for what, row in table.packages.items():
+        assert row.by_distribution, what
+        for name, how in row.by_distribution.items():
+            assert how.source, (what, name)
+            assert all(command and command[0] != "sudo" for command in how.commands), (what, name)
+
+
 @pytest.mark.parametrize(
     ("cuda", "floor", "own"),
     [("11.8", "450.80.02", "520.61.05"), ("12.8", "525.60.13", "570.26"), ("13.0", "580.65.06", "580.65.06")],
 )
 def test_a_cuda_has_a_floor_for_its_major_and_a_driver_of_its_own(cuda: str, floor: str, own: str) -> None:
-    assert KNOWLEDGE.driver_floor(cuda) == floor
-    assert KNOWLEDGE.toolkit_driver(cuda) == own
+    assert KNOWLEDGE.drivers.floor(cuda) == floor
+    assert KNOWLEDGE.drivers.of_toolkit(cuda) == own
 
 
 def test_what_no_table_says_is_none() -> None:
-    assert KNOWLEDGE.driver_floor("99.0") is None
-    assert KNOWLEDGE.toolkit_driver("99.0") is None
-    assert KNOWLEDGE.torch_code("99.0.0", "12.8", "x86_64") is None
-    assert KNOWLEDGE.torch_code("2.10.0", "12.8", "riscv64") is None
-    assert KNOWLEDGE.tensorflow_code("99.0.0") is None
+    assert KNOWLEDGE.drivers.floor("99.0") is None
+    assert KNOWLEDGE.drivers.of_toolkit("99.0") is None
+    assert KNOWLEDGE.torch.code("99.0.0", "12.8", "x86_64") is None
+    assert KNOWLEDGE.torch.code("2.10.0", "12.8", "riscv64") is None
+    assert KNOWLEDGE.tensorflow.code("99.0.0") is None
     assert KNOWLEDGE.torch_release("99.0.0") is None
     assert KNOWLEDGE.pythons("tensorflow", "99.0.0") is None
     assert KNOWLEDGE.pythons("jax", "99.0.0") is None
     assert KNOWLEDGE.import_failure("a message nobody has seen") is None
-    assert KNOWLEDGE.driver_branch("9999") is None
+    assert KNOWLEDGE.drivers.to_install("9999") is None
 
 
 def test_the_driver_to_install_is_a_long_term_branch_where_one_is_new_enough() -> None:
-    first, second = KNOWLEDGE.driver_branch("525.60.13"), KNOWLEDGE.driver_branch("590.44.01")
+    first, second = KNOWLEDGE.drivers.to_install("525.60.13"), KNOWLEDGE.drivers.to_install("590.44.01")
     assert first is not None
     assert first[0] == "580"
     assert second is not None
@@ -74,9 +84,9 @@ def test_the_driver_to_install_is_a_long_term_branch_where_one_is_new_enough() -
 def test_code_of_a_torch_wheel_runs_where_its_own_rule_says(
     version: str, cuda: str, architecture: str, capability: str, expected: str
 ) -> None:
-    code = KNOWLEDGE.torch_code(version, cuda, architecture)
+    code = KNOWLEDGE.torch.code(version, cuda, architecture)
     assert code is not None
-    assert KNOWLEDGE.runs_on(code, capability, cuda) == expected
+    assert KNOWLEDGE.torch.runs_on(code, capability, cuda) == expected
 
 
 @pytest.mark.parametrize(
@@ -94,19 +104,19 @@ def test_code_of_a_torch_wheel_runs_where_its_own_rule_says(
 def test_the_pytorch_to_install_has_code_for_every_gpu_and_runs_on_the_driver(
     capabilities: list[str], driver_cuda: str, python: str, expected: tuple[str, str] | None
 ) -> None:
-    build = KNOWLEDGE.torch_build(capabilities, driver_cuda=driver_cuda, python=python, architecture="x86_64")
+    build = KNOWLEDGE.torch.build(capabilities, driver_cuda=driver_cuda, python=python, architecture="x86_64")
     assert build == expected
 
 
 def test_code_for_an_integrated_gpu_runs_there_only() -> None:
-    assert KNOWLEDGE.runs_on(CudaCode(sm=[101]), "11.0", "12.8") == "binary"
-    assert KNOWLEDGE.runs_on(CudaCode(sm=[87]), "8.9", "12.8") == "no"
+    assert KNOWLEDGE.torch.runs_on(CudaCode(sm=[101]), "11.0", "12.8") == "binary"
+    assert KNOWLEDGE.torch.runs_on(CudaCode(sm=[87]), "8.9", "12.8") == "no"
 
 
 @pytest.mark.parametrize(("capability", "expected"), [("12.0", True), ("10.0", True), ("9.0", False)])
 def test_tensorflow_is_known_not_to_run_on_blackwell(capability: str, expected: bool) -> None:
-    assert KNOWLEDGE.tensorflow_unsupported("2.21.0", capability) is expected
-    assert not KNOWLEDGE.tensorflow_unsupported("2.22.0", capability)
+    assert KNOWLEDGE.tensorflow.lacks("2.21.0", capability) is expected
+    assert not KNOWLEDGE.tensorflow.lacks("2.22.0", capability)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +133,7 @@ def test_pythons_of_a_release(framework: Literal["torch", "tensorflow", "jax"], 
 
 def test_the_newest_release_is_the_newest_by_number_not_by_text() -> None:
     assert KNOWLEDGE.newest("torch") == "2.15.0"
-    assert KNOWLEDGE.newest("jax") == "0.12"
+    assert KNOWLEDGE.newest("jax") == "0.12.0.1"
 
 
 @pytest.mark.parametrize(
@@ -158,9 +168,9 @@ def test_a_users_rows_replace_ours_of_the_same_key_and_add_to_them(
     text = 'toolkit_driver:\n  "12.8": {driver: "571.0", source: mine}\n  "13.9": {driver: "700.1", source: mine}\n'
     _user_file(tmp_path, monkeypatch, "drivers.yaml", text)
     knowledge = load()
-    assert knowledge.toolkit_driver("12.8") == "571.0"
-    assert knowledge.toolkit_driver("13.9") == "700.1"
-    assert knowledge.toolkit_driver("12.6") == "560.28.03"
+    assert knowledge.drivers.of_toolkit("12.8") == "571.0"
+    assert knowledge.drivers.of_toolkit("13.9") == "700.1"
+    assert knowledge.drivers.of_toolkit("12.6") == "560.28.03"
 
 
 @pytest.mark.parametrize(

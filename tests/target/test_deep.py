@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from envkit import harness, target
-from envkit.target import deep, torch
+from envkit.target import deep
 
 
 def examine(tmp_path: Path, name: str, source: str) -> tuple[list[dict[str, Any]], harness.Child]:
@@ -93,7 +93,7 @@ def test_jax_is_not_let_take_the_memory_of_the_gpus(tmp_path: Path) -> None:
 
 
 def test_the_versions_of_cudnn_before_and_since_9() -> None:
-    assert [torch._cudnn(number) for number in (91002, 8907, None)] == ["9.10.2", "8.9.7", None]
+    assert [deep.cudnn_version(number) for number in (91002, 8907, None)] == ["9.10.2", "8.9.7", None]
 
 
 def test_what_a_framework_does_not_answer_is_none() -> None:

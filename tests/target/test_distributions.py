@@ -45,7 +45,10 @@ def test_everything_a_wheel_says_is_read(site: Path) -> None:
         "requires": ["numpy>=1", "six"],
         "requires_python": ">=3.8",
         "tags": ["py3-none-any", "py2-none-any"],
+        "metadata": "my_package-1.2.dist-info",
+        "direct": False,
         "editable": False,
+        "record": False,
     }
 
 

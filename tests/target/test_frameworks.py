@@ -96,6 +96,7 @@ def test_a_cuda_build_of_tensorflow(site: Path) -> None:
         "cuda_build": True,
         "cuda": "12.5.1",
         "cudnn": "9",
+        "architectures": ["sm_60"],
         "rocm_build": False,
         "keras": "3.12.0",
         "and_cuda": False,

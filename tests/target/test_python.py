@@ -81,6 +81,18 @@ def test_two_versions_in_one_folder_are_duplicates(venv: Path) -> None:
     assert [package["name"] for package in found["packages"]] == ["numpy", "numpy"]
 
 
+def test_what_interrupted_installers_left_is_no_package(venv: Path) -> None:
+    site = site_packages(venv)
+    install(site, "numpy", "2.2.6")
+    for name in ("~orch", "~orch-2.9.dist-info", "numpy-1.26.4.dist-info", "alone-1.0.dist-info"):
+        (site / name).mkdir()
+    found = observe(venv / "bin/python")
+    left = ("~orch", "~orch-2.9.dist-info", "numpy-1.26.4.dist-info")
+    assert found["leftovers"] == [str(site / name) for name in left]
+    assert [package["metadata"] for package in found["packages"]] == ["alone-1.0.dist-info", "numpy-2.2.6.dist-info"]
+    assert found["duplicates"] == {}
+
+
 def test_an_egg_info_beside_a_dist_info_is_no_duplicate(venv: Path) -> None:
     install(site_packages(venv), "numpy", "2.2.6")
     (site_packages(venv) / "numpy-2.2.6.egg-info").write_text("Name: numpy\nVersion: 2.2.6\n")
