@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 _PLAIN = re.compile(r"v?(\d+(?:\.\d+)*)(?:\+[a-z0-9.]+)?", re.IGNORECASE)
 _CLAUSE = re.compile(r"\s*(~=|==|!=|<=|>=|<|>)\s*(\d+(?:\.\d+)*)(\.\*)?\s*")
+_INDEX = re.compile(r"cpu|xpu|cu\d{3}|rocm\d+(\.\d+)*")
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)\s*(?:\[([^\]]*)\])?\s*\(?([^;()@]*)\)?\s*(?:;\s*(.*))?")
 _TOKEN = re.compile(r"""\s*(?:[()]|\b(?:and|or)\b|\w+\s*[=!<>]=?\s*(?:"[^"]*"|'[^']*')|\S+)""")
 _ATOM = re.compile(r"""\s*(\w+)\s*(==|!=|<=|>=|<|>)\s*["']([^"']*)["']\s*""")
@@ -40,6 +41,11 @@ def minor(version: str) -> str:
 def local(version: str) -> str:
     """The local version: "2.10.0+cu128" -> "cu128"; "" without one."""
     return version.partition("+")[2]
+
+
+def torch_index(version: str) -> str:
+    """Segment of PyTorch's index that a build comes from: "2.10.0+cu128" -> "cu128"; "" for the main index's."""
+    return local(version) if _INDEX.fullmatch(local(version)) else ""
 
 
 def satisfies(version: str, specifiers: str) -> bool | None:

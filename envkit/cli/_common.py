@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -58,15 +58,20 @@ def style(*, verbose: bool = False) -> Style:
     return Style(width=min(shutil.get_terminal_size((100, 24)).columns, 120), colour=colour, verbose=verbose)
 
 
-def write(text: str) -> None:
-    """A result, redacted, on stdout; where that cannot show envkit's signs, in ASCII."""
+def write(text: str, stream: TextIO | None = None) -> None:
+    """A result, redacted, on stdout unless told otherwise; where that cannot show envkit's signs, in ASCII.
+
+    It is out when this returns: what is going to be changed is to be read whatever comes after it.
+    """
     from envkit.redact import redact
 
+    stream = stream or sys.stdout
     try:
-        "".join(map(chr, ASCII)).encode(sys.stdout.encoding or "ascii")
+        "".join(map(chr, ASCII)).encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
         text = text.translate(ASCII)
-    sys.stdout.write(redact(text))
+    stream.write(redact(text))
+    stream.flush()
 
 
 def write_json(value: object) -> None:

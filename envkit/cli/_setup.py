@@ -152,15 +152,8 @@ class Setup:
 
     def _prove(self, python: Path) -> str:
         """Why training in it did not come out right, "" when it did."""
-        from envkit.cli._training import train
-        from envkit.smoke.show import render
-
-        report = train(Interpreter(str(python), "the new environment"), lambda _: self.profile)
-        self.result["smoke"] = report
-        self.say(render(report, self.style) + "\n")
-        if report.status == "healthy":
-            return ""
-        return next((f"{r.framework} {r.model}: {r.message}" for r in report.runs if r.status != "pass"), "no run")
+        self.result["smoke"], why_not = prove(python, self.profile, self.style, self.say)
+        return why_not
 
     def _nothing_to_install(self, target: Path, made: state.State) -> int:
         """The environment is as asked for; it is proved if it never was, and recorded as this profile's."""
@@ -178,6 +171,19 @@ class Setup:
             f"({now.verdict}, made {now.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
         )
         return 0
+
+
+def prove(python: Path, profile: Profile, style: Style, say: Callable[[str], None]) -> tuple[object, str]:
+    """Train in a new environment and show it: the report, and why it did not come out right, "" when it did."""
+    from envkit.cli._training import train
+    from envkit.smoke.show import render
+
+    report = train(Interpreter(str(python), "the new environment"), lambda _: profile)
+    say(render(report, style) + "\n")
+    if report.status == "healthy":
+        return report, ""
+    why_not = (f"{r.framework} {r.model}: {r.message}" for r in report.runs if r.status != "pass")
+    return report, next(why_not, "no run")
 
 
 def _objection(report: Report) -> str:

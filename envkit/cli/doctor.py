@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
@@ -80,19 +82,24 @@ def doctor(
     from envkit.doctor import examine, exit_status
 
     expected = _common.profile_of(profile, observed, checks)
-    report = examine(
-        observed,
-        expected,
-        knowledge.load(),
-        checks,
+    judge = partial(
+        examine,
+        profile=expected,
+        knowledge=knowledge.load(),
+        checks=checks,
         select=_common.split(select),
         ignore=_common.split(ignore),
     )
-    _common.write(form.render(report, _common.style(verbose=verbose)))
+    report = judge(observed)
+    style = _common.style(verbose=verbose)
+    _common.write(form.render(report, style))
     if fix:
-        from envkit.cli import _fix
+        from envkit.cli._fix import Fix
 
-        raise typer.Exit(_fix.fix(report, observed, expected, dry_run=dry_run))
+        # What is printed for programs stays whole.
+        say = partial(_common.write, stream=sys.stdout if format_ == "text" else sys.stderr)
+        mending = Fix(report, observed, expected, judge, deep=deep, style=style, say=say, progress_to=sys.stderr)
+        raise typer.Exit(mending.run(dry_run=dry_run))
     raise typer.Exit(exit_status(report, fail_on))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -19,11 +20,22 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that apply does."""
 
     title: str
-    kind: Literal["run", "judge", "prove", "place"]
+    kind: Literal["copy", "run", "judge", "prove", "place"]
     argv: list[str]
     """What runs; for judge and prove the command that does the same by hand."""
     environment: list[str] = []
     """Names of the variables that the sources add for uv: their values may be secret."""
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one package."""
+
+    name: str
+    before: str = ""
+    """Its version now; "": it is not installed."""
+    after: str = ""
+    """"": it is removed."""
+    size_bytes: int | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     python_version: str
     packages: list[Package]
+    moves: list[Move] = []
+    """Where the environment is mended: what becomes of each package; all others stay as they are."""
     download_bytes: int
     """At most: what uv's cache has is not fetched again."""
     disk_bytes: int
@@ -89,7 +103,7 @@ def make_plan(
     options = ["--profile", profile.path or profile.name, "--python", inside]
     steps = [
         Step(title=f"Creating the environment on Python {python_version}", kind="run", argv=create, environment=names),
-        Step(title=f"Installing {_count(resolved.packages)}", kind="run", argv=install, environment=names),
+        Step(title=f"Installing {count(resolved.packages)}", kind="run", argv=install, environment=names),
         *([Step(title="Judging it", kind="judge", argv=["envkit", "doctor", *options])] if judge else []),
         *([Step(title="Proving it by training", kind="prove", argv=["envkit", "smoke", *options])] if prove else []),
         Step(title=f"Putting it in place as {target}", kind="place", argv=[]),
@@ -133,5 +147,13 @@ def _notes(target: Path, resolved: Resolved, *, replaces: bool) -> list[str]:
     return notes
 
 
-def _count(packages: list[Package]) -> str:
+def size(number: int) -> str:
+    """Bytes for people: "1.20 GB", "12 MB", "820 kB"."""
+    if number >= 1e9:
+        return f"{number / 1e9:.2f} GB"
+    return f"{number / 1e6:.0f} MB" if number >= 1e6 else f"{number / 1e3:.0f} kB"
+
+
+def count(packages: Sequence[object]) -> str:
+    """How many: "1 package", "2 packages"."""
     return f"{len(packages)} package{'' if len(packages) == 1 else 's'}"

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +23,7 @@ from envkit.versions import satisfies
 
 LOCK_SECONDS = 24 * 3600.0
 """So long a resolution is used again: pins are exact, only what they pull in may have a newer version."""
+FAMILY = {"torch", "torchvision", "torchaudio"}
 SECOND_TRY = {"no-solution", "network"}
 
 
@@ -117,7 +118,7 @@ def resolve(
             failure = None if child.succeeded else explain(child, sources)
         if failure is None:
             packages = read_lock(lock.read_text(encoding="utf-8"))
-            foreign = _foreign_build(packages, profile.torch_backend, asked=bool(backend))
+            foreign = foreign_build(packages, profile.torch_backend, ["torch"], asked=bool(backend))
             if not foreign:
                 return Resolved(lock=str(lock), packages=packages, torch_index=backend, age_seconds=age)
             failure = Failure("no-solution", f"the sources offer {foreign}, not a {profile.torch_backend} build", "")
@@ -179,17 +180,23 @@ def _unresolved(profile: Profile, failures: list[tuple[str, Failure]], sources: 
     return SetupError(f"profile {profile.name} cannot be resolved: {told}", hint=hint)
 
 
-def _foreign_build(packages: list[Package], backend: str, *, asked: bool) -> str:
-    """The build of PyTorch that is not the one asked for, as name==version; "" when there is none.
+def foreign_build(packages: list[Package], backend: str, names: Collection[str], *, asked: bool) -> str:
+    """The build, of PyTorch's family, that is not the one asked for, as name==version; "" when there is none.
 
     PyTorch's own index, where it was asked, has builds without a label too (macOS, some of aarch64).
+
+    Args:
+        packages: what was resolved.
+        backend: segment of the index that the build is to come from; "": any will do.
+        names: the packages that matter.
+        asked: that index was asked.
     """
-    torch = next((package for package in packages if package.name == "torch"), None)
-    if torch is None or not backend or torch.version.endswith(f"+{backend}"):
-        return ""
-    if asked and torch.remote and "+" not in torch.version:
-        return ""
-    return f"torch=={torch.version}"
+    for package in packages if backend else []:
+        if package.name not in names or package.name not in FAMILY or package.version.endswith(f"+{backend}"):
+            continue
+        if not (asked and package.remote and "+" not in package.version):
+            return f"{package.name}=={package.version}"
+    return ""
 
 
 def _digest(profile: Profile, python: str, backend: str, sources: Sources, environ: Mapping[str, str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 import textwrap
+from collections.abc import Iterable, Sequence
 
 from envkit.formats import Style
-from envkit.setup.plan import Plan
+from envkit.setup.plan import Move, Plan, size
 
 
 def render(plan: Plan, style: Style) -> str:
@@ -20,12 +21,37 @@ def render(plan: Plan, style: Style) -> str:
         *((("note", note)) for note in plan.notes),
         *((("steps" if number == 1 else ""), f"{number}. {s.title}") for number, s in enumerate(plan.steps, 1)),
     ]
-    lines = [style.paint(f"Plan: profile {plan.profile} in {plan.target}", "bold")]
-    for title, text in rows:
+    return _table(f"Plan: profile {plan.profile} in {plan.target}", rows, plan, style)
+
+
+def render_mending(plan: Plan, mended: Sequence[str], style: Style) -> str:
+    """What is going to be done to an environment, and about which problems."""
+    moves = [_move(move) for move in plan.moves]
+    download = f"at most {size(plan.download_bytes)} to download" if plan.download_bytes else "nothing to download"
+    rows = [
+        *((("" if number else "mends"), text) for number, text in enumerate(mended)),
+        *((("" if number else "packages"), text) for number, text in enumerate(moves or ["none"])),
+        ("from", f"{'; '.join(plan.sources)}; {download}"),
+        *((("note", note)) for note in plan.notes),
+        *((("" if number > 1 else "steps"), f"{number}. {s.title}") for number, s in enumerate(plan.steps, 1)),
+    ]
+    return _table(f"Plan: mend {plan.target}", rows, plan, style)
+
+
+def _move(move: Move) -> str:
+    weight = f", {size(move.size_bytes)}" if move.size_bytes else ""
+    if move.before == move.after:
+        return f"{move.name} {move.after}, installed again{weight}"
+    return f"{move.name} {move.before or 'none'} → {move.after or 'removed'}{weight}"
+
+
+def _table(title: str, rows: Iterable[tuple[str, str]], plan: Plan, style: Style) -> str:
+    lines = [style.paint(title, "bold")]
+    for label, text in rows:
         lines += textwrap.wrap(
             text,
             max(style.width, 40),
-            initial_indent=f"  {title:<10}",
+            initial_indent=f"  {label:<10}",
             subsequent_indent=" " * 12,
             break_long_words=False,
             break_on_hyphens=False,

@@ -48,7 +48,6 @@ def digest(profile: Profile) -> str:
 
 def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str) -> State:
     """Record what is installed in the environment, and how far the plan's steps have shown it to be good."""
-    kinds = {step.kind for step in plan.steps}
     state = State(
         profile=profile.name,
         profile_path=str(Path(profile.path).resolve()) if profile.path else "",
@@ -57,10 +56,16 @@ def write_state(environment: Path, plan: Plan, profile: Profile, *, made_at: str
         python=plan.python,
         python_version=plan.python_version,
         made_at=made_at,
-        verdict="proved" if "prove" in kinds else "judged" if "judge" in kinds else "installed",
+        verdict=verdict_of(plan),
     )
     _write(environment, state)
     return state
+
+
+def verdict_of(plan: Plan) -> Verdict:
+    """How far the steps of a plan show an environment to be good."""
+    kinds = {step.kind for step in plan.steps}
+    return "proved" if "prove" in kinds else "judged" if "judge" in kinds else "installed"
 
 
 def confirm(environment: Path, state: State, profile: Profile, verdict: Verdict) -> State:
@@ -70,6 +75,18 @@ def confirm(environment: Path, state: State, profile: Profile, verdict: Verdict)
     if now != state:
         _write(environment, now)
     return now
+
+
+def renew(environment: Path, verdict: Verdict) -> State | None:
+    """Bring what is recorded up to what is installed by now; None where envkit did not build the environment."""
+    state = read(environment)
+    if state is None:
+        return None
+    there = dict(installed(environment))
+    packages = {name: there[name] for name in state.packages if name in there}
+    state = msgspec.structs.replace(state, packages=packages, verdict=verdict)
+    _write(environment, state)
+    return state
 
 
 def _write(environment: Path, state: State) -> None:

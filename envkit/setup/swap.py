@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
+import time
 from pathlib import Path
 
 from envkit.errors import SetupError
@@ -13,6 +14,8 @@ from envkit.setup.plan import building_folder, previous_folder
 
 MARKER = ".envkit-building"
 """Only a folder that carries this file is ever removed as a leftover."""
+INSTALLERS = {"uv", "cp", "find", "rm", "chown"}
+"""Programs that a plan runs."""
 AT_FDCWD = -100  # fcntl.h
 RENAME_EXCHANGE = 2  # linux/fs.h
 
@@ -112,8 +115,12 @@ def _end_installers(building: Path) -> None:
 
     for process in psutil.process_iter(["cmdline"]):
         argv = process.info["cmdline"] or [""]
-        ours = Path(argv[0]).name == "uv" and any(word.startswith(str(building)) for word in argv)
+        ours = Path(argv[0]).name in INSTALLERS and any(word.startswith(str(building)) for word in argv)
         if ours or argv[0].startswith(f"{building}/"):
             with contextlib.suppress(psutil.Error):
                 process.kill()
-                process.wait(5)
+                # Where nobody reaps orphans (a container without an init) it stays, as a zombie that writes no more.
+                for _ in range(250):
+                    if process.status() == psutil.STATUS_ZOMBIE:
+                        break
+                    time.sleep(0.02)

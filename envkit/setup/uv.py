@@ -100,17 +100,17 @@ def run_uv(
     )
 
 
-def explain(child: harness.Child, sources: Sources) -> Failure:
-    """Why uv failed, without credentials."""
+def explain(child: harness.Child, sources: Sources, program: str = "uv") -> Failure:
+    """Why uv, or another program of a plan, failed, without credentials."""
     text = sources.redact(child.stderr)
     if child.outcome == "not-started":
-        return Failure("uv", f"uv {child.why()}", "Install envkit again: uv is one of its dependencies.")
+        hint = "Install envkit again: uv is one of its dependencies." if program == "uv" else ""
+        return Failure("uv", f"{program} {child.why()}", hint)
     if child.signal_name == "SIGKILL" or child.exit_status == 137:
-        return Failure(
-            "killed", "uv was killed: out of memory?", "Raise the memory limit, or lower UV_CONCURRENT_BUILDS."
-        )
+        hint = "Raise the memory limit, or lower UV_CONCURRENT_BUILDS."
+        return Failure("killed", f"{program} was killed: out of memory?", hint)
     if child.outcome != "exited":
-        return Failure("uv", f"uv was ended: {child.why()}", "")
+        return Failure("uv", f"{program} was ended: {child.why()}", "")
     detail = _detail(text)
     if UNSATISFIABLE.search(text):
         missing = _missing(" ".join(text.split()))
@@ -120,7 +120,7 @@ def explain(child: harness.Child, sources: Sources) -> Failure:
     for kind, pattern, message, hint in SIGNATURES:
         if re.search(pattern, text):
             return Failure(kind, f"{message}: {detail}" if detail else message, hint)
-    return Failure("uv", f"uv failed: {detail or child.why()}", "")
+    return Failure("uv", f"{program} failed: {detail or child.why()}", "")
 
 
 def _missing(text: str) -> str:

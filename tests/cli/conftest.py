@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from envkit.setup.uv import find_uv
+
 DROPPED = (
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
@@ -53,6 +55,7 @@ class Ran:
 
 
 Envkit = Callable[..., Ran]
+Broken = tuple[Path, dict[str, str]]
 
 
 @pytest.fixture
@@ -109,15 +112,15 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def nvml(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
-    """Environment variables under which NVML is a stand-in that does what a script says (see tests/nvml/nvml.c)."""
+    """Environment variables under which NVML is a stand-in that does what a script says (see tests/nvml/script.h)."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler to build the NVML stand-in with")
     folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).parents[1] / "nvml/nvml.c"
+    sources = sorted((Path(__file__).parents[1] / "nvml").glob("*.c"))
     (folder / "nothing.c").touch()
-    for library, code in (("libnvidia-ml.so.1", source), ("libcuda.so.1", folder / "nothing.c")):
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / library, code], check=True)
+    for library, code in (("libnvidia-ml.so.1", sources), ("libcuda.so.1", [folder / "nothing.c"])):
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / library, *code], check=True)
 
     def play(script: str) -> dict[str, str]:
         (folder / "script").write_text(script)
@@ -139,22 +142,36 @@ def program(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
+def zip_wheel(folder: Path, name: str, version: str, *requires: str) -> Path:
+    """A wheel of one module, and of a command that prints the path of its Python."""
+    info = f"{name}-{version}.dist-info"
+    needs = "".join(f"Requires-Dist: {line}\n" for line in requires)
+    files = {
+        f"{name}.py": f"version = {version!r}\ndef main():\n    import sys\n    print(sys.prefix)\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[console_scripts]\n{name}-where = {name}:main\n",
+    }
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+        archive.writestr(f"{info}/RECORD", "".join(f"{path},,\n" for path in [*files, f"{info}/RECORD"]))
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def make_wheel() -> Callable[..., Path]:
+    return zip_wheel
+
+
 @pytest.fixture
 def world(tmp_path: Path) -> dict[str, str]:
     """Variables of a machine that knows two packages only, alpha 1.0, which needs beta 2.0, and has empty caches."""
     wheels = tmp_path / "wheels"
     wheels.mkdir()
-    for name, version, needs in (("alpha", "1.0", "Requires-Dist: beta\n"), ("beta", "2.0", "")):
-        info = f"{name}-{version}.dist-info"
-        files = {
-            f"{name}.py": "",
-            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
-            f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-            f"{info}/RECORD": f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n",
-        }
-        with zipfile.ZipFile(wheels / f"{name}-{version}-py3-none-any.whl", "w") as archive:
-            for path, text in files.items():
-                archive.writestr(path, text)
+    zip_wheel(wheels, "alpha", "1.0", "beta")
+    zip_wheel(wheels, "beta", "2.0")
     return {
         "HOME": str(tmp_path / "home"),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
@@ -165,3 +182,51 @@ def world(tmp_path: Path) -> dict[str, str]:
         "PIP_FIND_LINKS": str(wheels),
         "PIP_NO_INDEX": "1",
     }
+
+
+def uv_install(folder: Path, *requirements: str, env: dict[str, str]) -> None:
+    """Install from the wheels of a world, without what they require."""
+    argv = [find_uv(), "pip", "install", "--no-index", "--find-links", env["PIP_FIND_LINKS"], "--no-deps"]
+    argv += ["--python", folder / "bin/python", *requirements]
+    subprocess.run(argv, env={**os.environ, **env}, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory, make_wheel: Callable[..., Path]) -> Path:
+    """Wheels, and an environment of some of them that do not match."""
+    folder = tmp_path_factory.mktemp("made")
+    wheels = folder / "wheels"
+    wheels.mkdir()
+    make_wheel(wheels, "jax", "1.0", "jaxlib>=1.0,<=1.0", "beta")
+    make_wheel(wheels, "beta", "2.0")
+    for version in ("0.9", "1.0", "2.0"):
+        make_wheel(wheels, "jaxlib", version)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "env"], check=True)
+    env = {"PIP_FIND_LINKS": str(wheels), "UV_CACHE_DIR": str(folder / "cache")}
+    uv_install(folder / "env", "jax==1.0", "jaxlib==0.9", "beta==2.0", env=env)
+    return folder
+
+
+@pytest.fixture
+def broken(tmp_path: Path, world: dict[str, str], made: Path) -> Broken:
+    """An environment that no profile describes: jax and jaxlib do not match, and the user's beta is in it."""
+    folder = tmp_path / "here/.venv"
+    shutil.copytree(made / "env", folder, symlinks=True)
+    shutil.copytree(made / "wheels", tmp_path / "wheels", dirs_exist_ok=True)
+    return folder, world
+
+
+@pytest.fixture
+def install() -> Callable[..., None]:
+    return uv_install
+
+
+@pytest.fixture
+def listing() -> Callable[[Path], list[tuple[str, int, int]]]:
+    """Every path below a folder, with its size and the time of its last change."""
+
+    def look(folder: Path) -> list[tuple[str, int, int]]:
+        paths = [(path, path.lstat()) for path in folder.rglob("*")]
+        return sorted((str(path.relative_to(folder)), info.st_size, info.st_mtime_ns) for path, info in paths)
+
+    return look
