@@ -10,7 +10,9 @@ from typing import Any, Generic, Literal, TypeVar
 import msgspec
 
 from envkit.errors import InputError
-from envkit.facts.accelerators import Amd, Apple, Nvidia, Tpu
+from envkit.facts.accelerators import Amd, Apple, Intel, Nvidia, Tpu
+from envkit.facts.cluster import Allocation, Network
+from envkit.facts.host import Clock, Kernel, Limits, MemoryPolicy, Topology
 from envkit.facts.machine import Container, ContainerEngine, Cpu, Disk, KernelLog, Memory, System
 from envkit.facts.software import (
     Jax,
@@ -46,20 +48,31 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """One machine and the inspected Python. A section that nobody filled is unknown: "not asked"."""
 
     schema: str = SCHEMA
+    """Name and version of this format; other versions are refused."""
     envkit: str = ""
+    """Version of the envkit that took the facts: "0.1.0"; "" where it was not envkit."""
     taken_at: str = ""
+    """When, by this machine's clock, in UTC: "2026-11-26T08:14:24+00:00"; "" where a text does not tell."""
     sources: list[str] = []
     """What these facts were read from, where that was not this machine: "nvidia-smi -q", "pip list", ..."""
     system: Section[System] = Section()
     cpu: Section[Cpu] = Section()
     memory: Section[Memory] = Section()
     disk: Section[Disk] = Section()
+    limits: Section[Limits] = Section()
+    memory_policy: Section[MemoryPolicy] = Section()
+    topology: Section[Topology] = Section()
+    clock: Section[Clock] = Section()
+    kernel: Section[Kernel] = Section()
+    network: Section[Network] = Section()
+    allocation: Section[Allocation] = Section()
     container: Section[Container] = Section()
     container_engine: Section[ContainerEngine] = Section()
     kernel_log: Section[KernelLog] = Section()
     nvidia: Section[Nvidia] = Section()
     tpu: Section[Tpu] = Section()
     amd: Section[Amd] = Section()
+    intel: Section[Intel] = Section()
     apple: Section[Apple] = Section()
     python: Section[Python] = Section()
     torch: Section[Torch] = Section()

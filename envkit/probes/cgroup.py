@@ -1,4 +1,4 @@
-"""Limits that control groups set: version 1, version 2, or both at once (hybrid). No probe: cpu and memory use it.
+"""Limits that control groups set: version 1, version 2, or both at once (hybrid). No probe: others use it.
 
 A limit holds for a group and all groups below it, so each is sought from this process's own group up to the top.
 Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of the Linux kernel.
@@ -7,8 +7,8 @@ Source: cgroups(7); Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, TypeVar
 
 from envkit.facts.machine import Unlimited
 from envkit.probes.files import exists, number, read_int, read_line, read_text
@@ -39,10 +39,22 @@ class MemoryGroup:
     """The least that is left in any group, inactive page cache counted as free."""
     oom_kills: int | None
     """Processes of the own group killed for want of memory."""
+    high: int | Unlimited | None = "unlimited"
+    """Use over which a group is slowed down; version 1 does not."""
+    high_left: int | Unlimited | None = "unlimited"
+    """The least that is left in any group until then."""
+
+
+class Tasks(NamedTuple):
+    """Processes and threads as the groups limit them."""
+
+    limit: int | Unlimited | None
+    used: int | None
+    """In the group with the fewest left; in the own group when there is no limit."""
 
 
 def groups(root: str, controller: str) -> Groups | None:
-    """The groups of this process for "cpu" or "memory"; None when /proc/self/cgroup does not tell.
+    """The groups of this process for "cpu", "memory", ...; None when /proc/self/cgroup does not tell.
 
     In a hybrid set-up a controller lives either in a hierarchy of version 1, which then names it, or in version 2.
     """
@@ -75,20 +87,47 @@ def memory(root: str, physical_bytes: int | None) -> MemoryGroup | None:
     if here is None:
         return None
     no_limit = min(physical_bytes or NO_LIMIT_BYTES, NO_LIMIT_BYTES)
-    limits = {folder: _memory_limit(root, folder, here.version, no_limit) for folder in here.folders}
-    bounds = sorted((limit, folder) for folder, limit in limits.items() if isinstance(limit, int))
-    limit = smallest(list(limits.values()))
-    left = [_left(root, folder, here.version, bound) for bound, folder in bounds]
-    least = None if None in left else smallest(left)
-    binding = bounds[0][1] if bounds else next(iter(here.folders), None)
-    usage, events = ("usage_in_bytes", "oom_control") if here.version == 1 else ("current", "events")
-    return MemoryGroup(
+    setting, usage, events = ("max", "current", "events")
+    if here.version == 1:
+        setting, usage, events = ("limit_in_bytes", "usage_in_bytes", "oom_control")
+    limit, available, binding = _bound(root, here, setting, no_limit)
+    group = MemoryGroup(
         version=here.version,
         limit=limit,
         used=read_int(root, f"{binding}/memory.{usage}") if binding else None,
-        available=least if bounds else limit,
+        available=available,
         oom_kills=_counter(root, f"{here.folders[0]}/memory.{events}", "oom_kill") if here.folders else None,
     )
+    if here.version == 1:
+        return group
+    high, high_left, _ = _bound(root, here, "high", no_limit)
+    return replace(group, high=high, high_left=high_left)
+
+
+def tasks(root: str) -> Tasks | None:
+    """How many processes and threads the groups of this process allow, and how many there are."""
+    here = groups(root, "pids")
+    if here is None or not here.folders:
+        return None
+    limits = {folder: _limit(_setting(root, f"{folder}/pids.max")) for folder in here.folders}
+    used = {folder: read_int(root, f"{folder}/pids.current") for folder in here.folders}
+    left = sorted(
+        (limit - (used[folder] or 0), folder) for folder, limit in limits.items() if not isinstance(limit, str | None)
+    )
+    binding = left[0][1] if left else here.folders[0]
+    return Tasks(limits[binding] if left else smallest(list(limits.values())), used[binding])
+
+
+def cpuset(root: str) -> tuple[str | None, str | None]:
+    """The processors and the NUMA nodes that the groups of this process leave it, as the kernel lists them."""
+    here = groups(root, "cpuset")
+    found: list[str | None] = []
+    for what in ("cpus", "mems"):
+        # Version 2, version 1, and version 1 mounted as the old cpuset file system was ("noprefix").
+        names = (f"cpuset.{what}.effective", f"cpuset.effective_{what}", f"cpuset.{what}", what)
+        lists = (read_line(root, f"{folder}/{name}") for folder in (here.folders if here else []) for name in names)
+        found.append(next(filter(None, lists), None))
+    return found[0], found[1]
 
 
 def smallest(limits: Sequence[N | Unlimited | None]) -> N | Unlimited | None:
@@ -120,7 +159,9 @@ def _quota(root: str, folder: str, version: int) -> float | Unlimited | None:
     if version == 2:
         quota, _, period = (_setting(root, f"{folder}/cpu.max") or "").partition(" ")
     else:
-        quota = read_line(root, f"{folder}/cpu.cfs_quota_us") or ""
+        # Where the kernel was built without quotas, or in a recording that leaves out what sets none, it is missing.
+        file = f"{folder}/cpu.cfs_quota_us"
+        quota = (read_line(root, file) or "") if exists(root, file) else "-1"
         period = read_line(root, f"{folder}/cpu.cfs_period_us") or ""
     if quota in {"max", "-1"}:
         return "unlimited"
@@ -128,11 +169,22 @@ def _quota(root: str, folder: str, version: int) -> float | Unlimited | None:
     return microseconds / of if microseconds and of and min(microseconds, of) > 0 else None
 
 
-def _memory_limit(root: str, folder: str, version: int, no_limit: int) -> int | Unlimited | None:
-    text = (
-        _setting(root, f"{folder}/memory.max") if version == 2 else read_line(root, f"{folder}/memory.limit_in_bytes")
-    )
-    if text == "max":
+def _bound(
+    root: str, here: Groups, setting: str, no_limit: int
+) -> tuple[int | Unlimited | None, int | Unlimited | None, str | None]:
+    """The smallest limit of this name for memory, the least that is left of any, and the folder of the smallest."""
+    read = read_line if here.version == 1 else _setting
+    limits = {folder: _limit(read(root, f"{folder}/memory.{setting}"), no_limit) for folder in here.folders}
+    bounds = sorted((limit, folder) for folder, limit in limits.items() if isinstance(limit, int))
+    limit = smallest(list(limits.values()))
+    left = [_left(root, folder, here.version, bound) for bound, folder in bounds]
+    least = None if None in left else smallest(left)
+    return limit, least if bounds else limit, bounds[0][1] if bounds else next(iter(here.folders), None)
+
+
+def _limit(text: str | None, no_limit: int = NO_LIMIT_BYTES) -> int | Unlimited | None:
+    """A limit as either version writes it: a number, "max", or a number over all that there can be."""
+    if text in {"max", "-1"}:
         return "unlimited"
     limit = number(text)
     if limit is None or limit < 0:

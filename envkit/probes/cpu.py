@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
+from envkit.cpuinfo import cpu_list
 from envkit.cpuinfo import vendor as cpuinfo_vendor
 from envkit.facts import Section, ok, unknown
 from envkit.facts.machine import Cpu
 from envkit.probes import cgroup
-from envkit.probes.files import list_dir, number, read_line, read_text
+from envkit.probes.files import list_dir, read_line, read_text
 
 CPUS = "/sys/devices/system/cpu"
+MOST_POLICIES = 8  # each processor may have a policy of its own, and all mostly say the same
 
 
 def observe(root: str = "/") -> Section[Cpu]:
@@ -19,8 +21,9 @@ def observe(root: str = "/") -> Section[Cpu]:
     if root == "/" and sys.platform != "linux":
         return ok(_elsewhere())
     info = cpuinfo(root)
-    online = _cpu_list(read_line(root, f"{CPUS}/online"))
+    online = cpu_list(read_line(root, f"{CPUS}/online"))
     sockets, cores = _topology(root, info, online)
+    driver, governors = _frequency(root)
     facts = Cpu(
         model=_model(root, info),
         vendor=cpuinfo_vendor(info),
@@ -29,8 +32,10 @@ def observe(root: str = "/") -> Section[Cpu]:
         cores=cores,
         threads=len(online) or _listed(info) or None,
         flags=_flags(info),
-        affinity_threads=len(os.sched_getaffinity(0)) if root == "/" else None,
+        affinity_threads=len(os.sched_getaffinity(0)) if root == "/" else _recorded_affinity(root),
         cgroup_quota_cores=cgroup.cpu_quota(root),
+        frequency_driver=driver,
+        frequency_governors=governors,
     )
     return ok(facts) if facts != Cpu() else unknown("/proc/cpuinfo and /sys/devices/system/cpu cannot be read")
 
@@ -82,15 +87,24 @@ def _topology(root: str, info: dict[str, list[str]], online: list[int]) -> tuple
     return len(sockets) if known else None, len(siblings) if siblings and None not in siblings else None
 
 
-def _cpu_list(text: str | None) -> list[int]:
-    """The numbers in a kernel's list: "0-3,8" is 0 1 2 3 8; [] when it makes no sense."""
-    numbers: list[int] = []
-    for part in (text or "").split(","):
-        first, last = number(part.split("-")[0]), number(part.split("-")[-1])
-        if first is None or last is None or last - first > 1 << 16:
-            return []
-        numbers += range(first, last + 1)
-    return numbers
+def allowed(root: str, what: str) -> str | None:
+    """What this process may use, "Cpus" or "Mems", as the kernel lists it: "0-15"."""
+    _, found, rest = (read_text(root, "/proc/self/status") or "").partition(f"\n{what}_allowed_list:")
+    return rest.partition("\n")[0].strip() or None if found else None
+
+
+def _recorded_affinity(root: str) -> int | None:
+    return len(cpu_list(allowed(root, "Cpus"))) or None
+
+
+def _frequency(root: str) -> tuple[str | None, list[str] | None]:
+    """The driver that sets the processors' clocks, and the governors that tell it how; a few processors are asked."""
+    folder = f"{CPUS}/cpufreq"
+    policies = [name for name in list_dir(root, folder) or [] if name.startswith("policy")]
+    asked = policies[:: -(-len(policies) // MOST_POLICIES) or 1]
+    governors = {read_line(root, f"{folder}/{name}/scaling_governor") for name in asked} - {None}
+    driver = read_line(root, f"{folder}/{asked[0]}/scaling_driver") if asked else None
+    return driver, sorted(filter(None, governors)) or None
 
 
 def _elsewhere() -> Cpu:

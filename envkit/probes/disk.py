@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Literal
@@ -11,11 +12,20 @@ import msgspec
 
 from envkit.facts import Section, ok
 from envkit.facts.machine import Disk, Volume
-from envkit.probes.files import exists, printable
+from envkit.probes.files import exists, list_dir, printable, read_int, read_text
 from envkit.probes.mounts import Mount, is_below, mount_of, mounts
 
 Purpose = Literal["target", "cache", "tmp"]
 TMP = "/tmp"  # noqa: S108 - looked at, never written to
+KEPT = {
+    "ext2",
+    "ext3",
+    "ext4",
+    "btrfs",
+    "f2fs",
+    "xfs",
+}  # on disks, and mounted to be written to where the table says rw
+EMERGENCY = {"emergency_ro", "shutdown"}  # ext4 since Linux 6.15
 
 
 def observe(root: str = "/", *, target: str = "") -> Section[Disk]:
@@ -26,11 +36,37 @@ def observe(root: str = "/", *, target: str = "") -> Section[Disk]:
     table = mounts(root) or []
     if root != "/":
         recorded: dict[Purpose, str] = {"target": target, "tmp": TMP}
-        return ok(Disk(volumes=[_recorded(purpose, path, table) for purpose, path in recorded.items() if path]))
+        volumes = [_recorded(purpose, path, table) for purpose, path in recorded.items() if path]
+        return ok(Disk(volumes=volumes, degraded_arrays=_degraded(root), errors=_errors(root)))
     paths: dict[Purpose, str | None] = {"target": target or ".", "cache": _cache(), "tmp": _tmp()}
     if sys.platform == "win32":
         return ok(Disk(volumes=[_elsewhere(purpose, path) for purpose, path in paths.items() if path]))
-    return ok(Disk(volumes=[_volume(purpose, path, table) for purpose, path in paths.items() if path]))
+    volumes = [_volume(purpose, path, table) for purpose, path in paths.items() if path]
+    return ok(Disk(volumes=volumes, degraded_arrays=_degraded(root), errors=_errors(root)))
+
+
+def _degraded(root: str) -> list[str] | None:
+    """Arrays with fewer disks than they are made of: a line "md0 : active ...", the next "... blocks [2/1] [U_]"."""
+    text = read_text(root, "/proc/mdstat")
+    if text is None:
+        return None
+    arrays = re.findall(r"^(md\S*) : [^\n]*\n[^\n]*\[(\d{1,4})/(\d{1,4})\]", text, re.MULTILINE)
+    return [name for name, wanted, there in arrays if int(there) < int(wanted)]
+
+
+def _errors(root: str) -> dict[str, int] | None:
+    """What ext4 has counted; a device with none is left out."""
+    devices = list_dir(root, "/sys/fs/ext4")
+    if devices is None:
+        return None
+    counts = {device: read_int(root, f"/sys/fs/ext4/{device}/errors_count") for device in devices}
+    return {device: count for device, count in counts.items() if count}
+
+
+def _after_error(mount: Mount) -> bool:
+    """Whether the kernel has made it read-only: a mount that should be read-only is marked so itself, too."""
+    asked = mount.filesystem in KEPT and "rw" in mount.options
+    return asked and bool(mount.super_options & {"ro", *EMERGENCY})
 
 
 def _recorded(purpose: Purpose, path: str, table: list[Mount]) -> Volume:
@@ -43,6 +79,7 @@ def _recorded(purpose: Purpose, path: str, table: list[Mount]) -> Volume:
         mount_point=mount.point,
         filesystem=mount.filesystem,
         read_only="ro" in mount.options | mount.super_options,
+        read_only_after_error=_after_error(mount),
         noexec="noexec" in mount.options,
     )
 
@@ -75,6 +112,7 @@ def _volume(purpose: Purpose, path: str, table: list[Mount]) -> Volume:
         inodes_free=usage.f_favail if usage.f_files else None,
         writable=usable and os.access(held_by, os.W_OK | os.X_OK),
         read_only=bool(usage.f_flag & os.ST_RDONLY),
+        read_only_after_error=_after_error(mount) if mount else None,
         noexec=bool(usage.f_flag & os.ST_NOEXEC) if sys.platform == "linux" else None,
     )
 

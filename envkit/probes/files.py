@@ -10,7 +10,7 @@ from pathlib import Path
 from envkit.facts.accelerators import DeviceNode
 
 LIMIT_BYTES = 16 << 20  # /proc/cpuinfo of 1,000 threads has 2 MB; mountinfo of a busy node as many
-CHUNK_BYTES = 1 << 20  # a file below /proc/sys answers ENOMEM to who asks for 4 MiB or more (KMALLOC_MAX_SIZE)
+CHUNK_BYTES = 1 << 16  # below /proc/sys the kernel clears as much memory as is asked for, and has none from 4 MiB on
 MAX_LINKS = 40  # as the kernel's own limit
 
 
@@ -25,12 +25,28 @@ def read_text(root: str, path: str) -> str | None:
         if not stat.S_ISREG(real.stat().st_mode):
             return None
         with os.fdopen(os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
-            content = b""
+            content = bytearray()
             while len(content) <= LIMIT_BYTES and (chunk := file.read(CHUNK_BYTES)):
                 content += chunk
     except (OSError, ValueError):
         return None
     return content.decode("utf-8", "replace") if len(content) <= LIMIT_BYTES else None
+
+
+def read_bytes(root: str, path: str, offset: int, size: int) -> bytes:
+    """A piece of a regular file; b"" when it cannot be read, shorter where the file ends."""
+    try:
+        real = locate(root, path)
+        if not stat.S_ISREG(real.stat().st_mode):
+            return b""
+        file = os.open(real, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        try:
+            os.lseek(file, offset, os.SEEK_SET)
+            return os.read(file, size)
+        finally:
+            os.close(file)
+    except (OSError, ValueError, OverflowError):
+        return b""
 
 
 def read_line(root: str, path: str) -> str | None:

@@ -15,7 +15,7 @@ def observe(root: str = "/") -> Section[Memory]:
     """Memory as /proc/meminfo, the control group's files and, on this machine, statvfs tell."""
     if root == "/" and sys.platform != "linux":
         return ok(_elsewhere())
-    info = _meminfo(root)
+    info = meminfo(root)
     total = info.get("MemTotal")
     group = cgroup.memory(root, total)
     shm_total, shm_free = _shm() if root == "/" else (None, None)
@@ -28,6 +28,8 @@ def observe(root: str = "/") -> Section[Memory]:
         cgroup_limit_bytes=group.limit if group else None,
         cgroup_used_bytes=group.used if group else None,
         cgroup_available_bytes=group.available if group else None,
+        cgroup_high_bytes=group.high if group else None,
+        cgroup_high_left_bytes=group.high_left if group else None,
         cgroup_oom_kills=group.oom_kills if group else None,
         shm_total_bytes=shm_total,
         shm_free_bytes=shm_free,
@@ -35,7 +37,7 @@ def observe(root: str = "/") -> Section[Memory]:
     return ok(facts) if facts != Memory() else unknown("/proc/meminfo cannot be read")
 
 
-def _meminfo(root: str) -> dict[str, int]:
+def meminfo(root: str) -> dict[str, int]:
     """Bytes by name; a line reads "MemTotal:       24684092 kB"."""
     sizes = {}
     for line in (read_text(root, "/proc/meminfo") or "").split("\n"):

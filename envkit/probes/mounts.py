@@ -1,4 +1,4 @@
-"""The mount table of this process, from /proc/self/mountinfo (format: proc(5))."""
+"""The mount table of this process, from /proc/self/mountinfo (format: proc(5)), or a recording's /proc/mounts."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ class Mount(NamedTuple):
 def mounts(root: str) -> list[Mount] | None:
     """All mounts in the order of the table; None when it cannot be read. Lines that make no sense are left out."""
     text = read_text(root, "/proc/self/mountinfo")
-    if text is None:
-        return None
-    return [mount for line in text.split("\n") if (mount := _parse(line))]
+    if text is not None:
+        return [mount for line in text.split("\n") if (mount := _parse(line))]
+    text = read_text(root, "/proc/mounts")
+    return None if text is None else [mount for line in text.split("\n") if (mount := _parse_short(line))]
 
 
 def mount_of(table: list[Mount], path: str) -> Mount | None:
@@ -53,6 +54,15 @@ def _parse(line: str) -> Mount | None:
         filesystem=rest[0],
         super_options=frozenset(rest[2].split(",")),
     )
+
+
+def _parse_short(line: str) -> Mount | None:
+    # cgroup /sys/fs/cgroup/cpuset cgroup rw,nosuid,cpuset 0 0
+    fields = line.split(" ")
+    if len(fields) != 6:
+        return None
+    options = frozenset(fields[3].split(","))
+    return Mount("/", _unescaped(fields[1]), options, fields[2], options)
 
 
 def _unescaped(text: str) -> str:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from envkit import facts, harness
+from envkit import facts
 from envkit.facts import Section
-from envkit.facts.accelerators import DeviceNode, Nvidia, NvidiaGpu, Nvml, NvmlOutcome, PciDevice
-from envkit.probes import files, pci
+from envkit.facts.accelerators import (
+    CompatPackage,
+    DeviceNode,
+    Nvidia,
+    Nvml,
+)
+from envkit.probes import fabric, files, loader, nvml, pci
 
 VENDOR_ID = "10de"
 DISPLAY_CLASS = "03"
+NVSWITCHES = {"1ac2", "1af1", "22a3"}  # DGX-2, HGX A100, HGX H100; those of Blackwell are on no machine's PCI bus
 NODE = re.compile(r"nvidia\d+|nvidiactl|nvidia-uvm|dxg")
 DRIVER_VERSION = re.compile(r"\b\d{3,}\.\d+(?:\.\d+)*\b")  # 3 digits since 2008; "libcuda.so.1.1" has no version
 LIBRARY_FOLDERS = (
@@ -34,20 +38,22 @@ LIBRARY_FOLDERS = (
 )
 
 
-def observe(root: str = "/", *, deadline_seconds: float = 10.0) -> Section[Nvidia]:
+def observe(root: str = "/", *, deadline_seconds: float = 10.0, ask_nvml: bool | None = None) -> Section[Nvidia]:
     """NVIDIA GPUs and their driver.
 
     ok: anything of NVIDIA's is there, be it only the driver's libraries, as in CUDA's container images;
     absent: nothing is; unknown: neither /sys nor NVML could be asked.
 
     Args:
-        root: where the machine's files lie; NVML is asked for "/" only.
+        root: where the machine's files lie.
         deadline_seconds: how long NVML may take; a busy node needs more than 2 s (libcudacxx#222).
+        ask_nvml: None: where the files are this machine's own.
     """
     started = time.monotonic()
     seen = _files(root)
-    if root == "/" and (seen.pci_devices is None or _anything(seen)):
-        seen = _ask_nvml(seen, deadline_seconds)
+    if (root == "/" if ask_nvml is None else ask_nvml) and (seen.pci_devices is None or _anything(seen)):
+        seen = _with_nvml(seen, nvml.ask(deadline_seconds))
+    seen = fabric.with_fabric(root, seen)
     seconds = time.monotonic() - started
     if _anything(seen):
         return facts.ok(seen, seconds)
@@ -75,10 +81,13 @@ def _files(root: str) -> Nvidia:
     modules = files.list_dir(root, "/sys/module")
     version = (files.read_text(root, "/proc/driver/nvidia/version") or "").partition("\n")[0]
     module_version = files.read_line(root, "/sys/module/nvidia/version") or _driver_version(version)
-    libcuda = _library(root, "libcuda.so.1")
-    nvml_library = _library(root, "libnvidia-ml.so.1")
+    libcuda = loader.find(root, "libcuda.so.1", LIBRARY_FOLDERS)
+    nvml_library = loader.find(root, "libnvidia-ml.so.1", LIBRARY_FOLDERS)
+    devices = pci.devices(root, VENDOR_ID)
     return Nvidia(
-        pci_devices=_gpus_on_pci(root),
+        pci_devices=None if devices is None else [d for d in devices if (d.class_id or "").startswith(DISPLAY_CLASS)],
+        excluded_gpus=_excluded(root),
+        nvswitches=None if devices is None else sum(d.device_id in NVSWITCHES for d in devices),
         module_version=module_version,
         module_loaded=bool(version) or (None if modules is None else "nvidia" in modules),
         uvm_loaded=None if modules is None else "nvidia_uvm" in modules,
@@ -88,16 +97,33 @@ def _files(root: str) -> Nvidia:
         libcuda_path=libcuda,
         libcuda_version=_file_version(libcuda),
         libcuda_stub="/stubs/" in libcuda if libcuda else None,
+        cuda_compat=_compat_packages(root),
         nvml=Nvml(library_path=nvml_library, library_version=_file_version(nvml_library)),
         driver_version=module_version,
     )
 
 
-def _gpus_on_pci(root: str) -> list[PciDevice] | None:
-    devices = pci.devices(root, VENDOR_ID)
-    if devices is None:
+def _with_nvml(seen: Nvidia, answer: nvml.Answer) -> Nvidia:
+    """What NVML adds to the files."""
+    path = answer.nvml.library_path or seen.nvml.library_path
+    return msgspec.structs.replace(
+        seen,
+        nvml=msgspec.structs.replace(answer.nvml, library_path=path, library_version=_file_version(path)),
+        driver_version=answer.driver_version or seen.driver_version,
+        cuda_driver_version=answer.cuda_driver_version,
+        gpus=answer.gpus,
+        pairs=answer.pairs,
+    )
+
+
+def _excluded(root: str) -> list[str] | None:
+    """GPUs that NVreg_ExcludedGpus keeps the driver from."""
+    folder = "/proc/driver/nvidia/gpus"
+    addresses = files.list_dir(root, folder)
+    if addresses is None:
         return None
-    return [device for device in devices if (device.class_id or "").startswith(DISPLAY_CLASS)]
+    words = re.compile(r"^GPU Excluded:\s*Yes", re.MULTILINE)
+    return [name for name in addresses if words.search(files.read_text(root, f"{folder}/{name}/information") or "")]
 
 
 def _device_nodes(root: str) -> list[DeviceNode]:
@@ -106,15 +132,16 @@ def _device_nodes(root: str) -> list[DeviceNode]:
     return [node for node in nodes if node]
 
 
-def _library(root: str, name: str) -> str | None:
-    """The file, links resolved, that the loader most likely takes for a library; its own cache is not read."""
-    first = os.environ.get("LD_LIBRARY_PATH", "").split(":") if root == "/" else []
-    for folder in (*first, *LIBRARY_FOLDERS):
-        path = f"{folder}/{name}"
-        if folder.startswith("/") and files.exists(root, path):
-            real = files.locate(root, path)
-            return str(real.resolve()) if root == "/" else f"/{real.relative_to(root)}"
-    return None
+def _compat_packages(root: str) -> list[CompatPackage]:
+    """The packages cuda-compat: in folders of CUDA, also as NVIDIA's containers have them, and in conda's prefix."""
+    local = "/usr/local"
+    homes = [f"{local}/{name}" for name in files.list_dir(root, local) or [] if name.startswith("cuda")]
+    folders = [f"{home}/compat{within}" for home in homes for within in ("", "/lib", "/lib.real")]
+    if root == "/" and os.environ.get("CONDA_PREFIX"):
+        folders.append(f"{os.environ['CONDA_PREFIX']}/cuda-compat")
+    there = [f"{folder}/libcuda.so.1" for folder in folders if files.exists(root, f"{folder}/libcuda.so.1")]
+    paths = dict.fromkeys(loader.resolved(root, path) for path in there)
+    return [CompatPackage(path=path, version=_file_version(path)) for path in paths]
 
 
 def _driver_version(text: str) -> str | None:
@@ -125,59 +152,3 @@ def _driver_version(text: str) -> str | None:
 
 def _file_version(path: str | None) -> str | None:
     return _driver_version(Path(path).name) if path else None
-
-
-def _ask_nvml(seen: Nvidia, deadline_seconds: float) -> Nvidia:
-    """What NVML adds to the files; whatever it said before it hung or crashed is kept."""
-    # Run as a file, not as a module: the working directory, where anyone's json.py may lie, stays out of sys.path.
-    program = str(Path(__file__).with_name("nvml_child.py"))
-    child = harness.run([sys.executable, program], deadline_seconds=deadline_seconds, on_deadline="leave")
-    said: dict[str, Any] = {}
-    gpus: dict[int, dict[str, Any]] = {}
-    for record in child.records:
-        index = record.pop("gpu", None)
-        if index is None:
-            said |= record
-        else:
-            gpu = gpus.setdefault(index, {"index": index, "unreadable": {}})
-            gpu["unreadable"] |= record.pop("unreadable", {})
-            gpu |= record
-    outcome, error = _outcome(child, said)
-    path = said.get("library") or seen.nvml.library_path
-    count = said.get("gpu_count")
-    return msgspec.structs.replace(
-        seen,
-        nvml=Nvml(
-            outcome=outcome,
-            error=error,
-            seconds=child.seconds,
-            library_path=path,
-            library_version=_file_version(path),
-        ),
-        driver_version=said.get("driver_version") or seen.driver_version,
-        cuda_driver_version=said.get("cuda_driver_version"),
-        gpus=None if count is None else [_gpu(index, gpus.get(index), child) for index in range(count)],
-    )
-
-
-def _outcome(child: harness.Child, said: dict[str, Any]) -> tuple[NvmlOutcome, str | None]:
-    if child.outcome == "timeout":
-        return "timeout", child.why()
-    if child.outcome == "signalled":
-        return "crashed", child.signal_name
-    if "library_missing" in said:
-        return "library-missing", said["library_missing"]
-    if "error" in said:
-        return "error", said["error"]
-    if not child.succeeded:
-        return "error", child.last_words() or child.why()
-    return "ok", None
-
-
-def _gpu(index: int, said: dict[str, Any] | None, child: harness.Child) -> NvidiaGpu:
-    if said is None:
-        return NvidiaGpu(index=index, error="not asked: NVML failed at an earlier GPU")
-    asking = said.pop("asking")
-    if asking:
-        said["error"] = f"{child.why()}, asked for {asking}"
-    return msgspec.convert(said, NvidiaGpu)

@@ -48,6 +48,8 @@ def observe(root: str = "/") -> Section[System]:
         architecture=os.uname().machine if root == "/" else None,
         distribution=release.get("PRETTY_NAME") or release.get("NAME"),
         distribution_id=release.get("ID"),
+        distribution_like=release.get("ID_LIKE", "").split(),
+        superuser=os.geteuid() == 0 if root == "/" else None,
         libc=libc,
         libc_version=libc_version,
         wsl=_wsl(root, kernel) if kernel else None,

@@ -100,6 +100,20 @@ def test_the_quota_of_the_control_group_is_in_cores(tmp_path: Path) -> None:
     assert observe(tmp_path, ARM.format(0), group).cgroup_quota_cores == 2.5
 
 
+@pytest.mark.parametrize("number", [2, 300])
+def test_the_governors_of_some_processors_are_asked(tmp_path: Path, number: int) -> None:
+    folder = "/sys/devices/system/cpu/cpufreq"
+    files = {f"{folder}/boost": "1\n", f"{folder}/policy0/scaling_driver": "acpi-cpufreq\n"}
+    files |= {f"{folder}/policy{n}/scaling_governor": "schedutil\n" if n else "powersave\n" for n in range(number)}
+    facts = observe(tmp_path, ARM.format(0), files)
+    assert (facts.frequency_driver, facts.frequency_governors) == ("acpi-cpufreq", ["powersave", "schedutil"])
+
+
+def test_without_a_driver_there_is_no_governor(tmp_path: Path) -> None:
+    facts = observe(tmp_path, ARM.format(0))
+    assert (facts.frequency_driver, facts.frequency_governors) == (None, None)
+
+
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\0" * 50, b"no colon here\n"])
 def test_garbage_is_unknown(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "proc").mkdir()

@@ -59,6 +59,7 @@ def test_a_full_tmpfs_without_inodes_and_programs_is_seen(tmp_path: Path) -> Non
         inodes_free=0,
         writable=True,
         read_only=False,
+        read_only_after_error=False,
         noexec=True,
     )
     assert tmp == msgspec.structs.replace(target, purpose="tmp", path=str(tmp_path))
@@ -169,10 +170,20 @@ def test_of_a_recorded_tree_the_mount_table_tells(tmp_path: Path) -> None:
     )
     facts = disk.observe(str(tmp_path), target="/data/.venv").facts
     assert facts
-    assert facts.volumes == [
-        Volume(purpose="target", path="/data/.venv", mount_point="/", filesystem="ext4", read_only=True, noexec=False),
-        Volume(purpose="tmp", path="/tmp", mount_point="/tmp", filesystem="tmpfs", read_only=False, noexec=True),
-    ]
+    target, tmp = facts.volumes
+    assert target == Volume(
+        purpose="target",
+        path="/data/.venv",
+        mount_point="/",
+        filesystem="ext4",
+        read_only=True,
+        read_only_after_error=True,
+        noexec=False,
+    )
+    assert (tmp.path, tmp.mount_point, tmp.filesystem, tmp.read_only, tmp.noexec) == (
+        *("/tmp", "/tmp", "tmpfs"),
+        *(False, True),
+    )
 
 
 def test_looking_leaves_no_file_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

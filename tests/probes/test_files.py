@@ -156,3 +156,14 @@ def test_access_to_a_device_node_is_known_on_this_machine_only(tmp_path: Path) -
 
 def test_a_folder_left_by_a_bind_mount_is_no_device_node(tmp_path: Path) -> None:
     assert files.device_node("/", str(tmp_path)) is None
+
+
+def test_a_piece_of_a_file_is_read_as_bytes(tmp_path: Path) -> None:
+    (tmp_path / "config").write_bytes(b"0123456789\xff")
+    root = str(tmp_path)
+    assert files.read_bytes(root, "/config", 8, 2) == b"89"
+    assert files.read_bytes(root, "/config", 10, 4) == b"\xff"
+    for path, offset in (("/config", 11), ("/config", 1 << 63), ("/missing", 0), ("/", 0), ("/nul\0byte", 0)):
+        assert files.read_bytes(root, path, offset, 4) == b""
+    os.mkfifo(tmp_path / "fifo")
+    assert files.read_bytes(root, "/fifo", 0, 4) == b""

@@ -48,3 +48,15 @@ def test_the_longest_mount_point_holds_a_path_and_the_last_lies_on_top(tmp_path:
 
 def test_without_a_table_nothing_is_known(tmp_path: Path) -> None:
     assert mounts(str(tmp_path)) is None
+
+
+def test_a_recording_may_have_the_short_table_only(tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "mounts").write_text(
+        "cgroup /sys/fs/cgroup/cpuset cgroup rw,nosuid,cpuset 0 0\n/dev/sda1 /my\\040data ext4 ro 0 1\nnonsense\n"
+    )
+    options = frozenset({"rw", "nosuid", "cpuset"})
+    assert mounts(str(tmp_path)) == [
+        Mount("/", "/sys/fs/cgroup/cpuset", options, "cgroup", options),
+        Mount("/", "/my data", frozenset({"ro"}), "ext4", frozenset({"ro"})),
+    ]

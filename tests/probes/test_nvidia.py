@@ -108,6 +108,18 @@ def test_a_stub_is_known_by_where_its_link_leads(tmp_path: Path) -> None:
     assert (facts.libcuda_path, facts.libcuda_stub) == ("/usr/local/cuda/lib64/stubs/libcuda.so", True)
 
 
+def test_nvswitches_are_counted_beside_gpus(tmp_path: Path) -> None:
+    gpu_on_pci(tmp_path)
+    for address in ("0000:05:00.0", "0000:06:00.0"):
+        folder = f"sys/bus/pci/devices/{address}"
+        tree(
+            tmp_path,
+            **{f"{folder}/vendor": "0x10de\n", f"{folder}/device": "0x22a3\n", f"{folder}/class": "0x068000\n"},
+        )
+    facts = observed(tmp_path)
+    assert (len(facts.pci_devices or []), facts.nvswitches) == (1, 2)
+
+
 def test_an_nvswitch_is_no_gpu(tmp_path: Path) -> None:
     gpu_on_pci(tmp_path, class_id="0x068000")
     section: Section[Nvidia] = nvidia.observe(str(tmp_path))

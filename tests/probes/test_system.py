@@ -56,6 +56,12 @@ def test_os_release_is_quoted_in_many_ways(tmp_path: Path, text: str, name: str 
     assert (facts.distribution, facts.distribution_id or None) == (name, identity)
 
 
+def test_os_release_names_what_a_distribution_is_like(tmp_path: Path) -> None:
+    facts = observe(tmp_path, {"/etc/os-release": 'ID="rocky"\nID_LIKE="rhel centos fedora"\n'})
+    assert (facts.distribution_like, facts.superuser) == (["rhel", "centos", "fedora"], None)
+    assert observe(tmp_path, {"/etc/os-release": "ID=debian\n"}).distribution_like == []
+
+
 def test_os_release_may_lie_under_usr_only(tmp_path: Path) -> None:
     assert observe(tmp_path, {"/usr/lib/os-release": "ID=fedora\n"}).distribution_id == "fedora"
 
