@@ -31,3 +31,14 @@ def vendor(values: Mapping[str, Sequence[str]]) -> str | None:
         return ARM_IMPLEMENTERS.get(int(values["CPU implementer"][0], 16))
     except (KeyError, ValueError):
         return None
+
+
+def cpu_list(text: str | None) -> list[int]:
+    """The numbers in a kernel's list, of processors or NUMA nodes: "0-3,8" is 0 1 2 3 8; [] when it makes no sense."""
+    numbers: list[int] = []
+    for part in (text or "").strip().split(","):
+        ends = [int(end) for end in part.split("-") if end.isdecimal() and len(end) < 7]
+        if len(ends) != part.count("-") + 1 or len(ends) > 2 or ends[-1] - ends[0] > 1 << 16:
+            return []
+        numbers += range(ends[0], ends[-1] + 1)
+    return numbers

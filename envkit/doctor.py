@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 
 from envkit.causes import causes_first, explain, in_order
 from envkit.checks import Check
+from envkit.checks._admin import for_this_user
 from envkit.errors import InputError, did_you_mean
 from envkit.facts import SECTIONS, Facts, Section
 from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict, count, said
@@ -15,11 +16,16 @@ from envkit.summary import summarise
 
 # Where a section that could not be observed is reported.
 _AREA_OF_SECTION: dict[str, Area] = {
-    **dict.fromkeys(("nvidia", "tpu", "amd", "apple"), "accelerators"),
+    **dict.fromkeys(("nvidia", "tpu", "amd", "intel", "apple"), "accelerators"),
     "container": "container",
     "container_engine": "container",
     "python": "python",
     **dict.fromkeys(("torch", "tensorflow", "jax", "torch_deep", "tensorflow_deep", "jax_deep"), "frameworks"),
+}
+# Without these a machine can be told healthy all the same.
+_SECONDARY = {
+    *("disk", "limits", "memory_policy", "topology", "clock", "kernel", "network", "allocation"),
+    *("container", "container_engine"),
 }
 
 
@@ -69,7 +75,7 @@ def examine(
         headline=_headline(status, findings, profile, facts.sources),
         profile=profile.name,
         python=facts.python.facts.executable if facts.python.facts else "",
-        summary=summarise(facts, profile, findings),
+        summary=summarise(facts, profile, findings, knowledge),
         findings=findings,
     )
 
@@ -140,7 +146,7 @@ def _run(check: Check, facts: Facts, profile: Profile, knowledge: Knowledge) -> 
             subject=f.subject,
             message=f.message,
             evidence=f.evidence,
-            remedy=f.remedy,
+            remedy=for_this_user(f.remedy, facts),
         )
         for f in found
     ]
@@ -154,17 +160,22 @@ def _verdict(findings: list[Finding], profile: Profile) -> Verdict:
     statuses = {f.status for f in findings}
     if "fail" in statuses:
         return "unhealthy"
-    blind = any(f.check.endswith("-unknown") and _matters(f.subject, profile) for f in findings)
-    if blind or "crash" in statuses or not statuses & {"pass", "warn"}:
+    if any(_blinds(f, profile) for f in findings) or "crash" in statuses or not statuses & {"pass", "warn"}:
         return "unknown"
     return "degraded" if "warn" in statuses else "healthy"
 
 
+def _blinds(finding: Finding, profile: Profile) -> bool:
+    """Whether it says that a section could not be read without which there is no verdict."""
+    about_section = finding.status == "unknown" and finding.check.endswith("-unknown")
+    return about_section and _matters(finding.subject, profile)
+
+
 def _matters(section: str, profile: Profile) -> bool:
     """Whether a verdict can do without a section: it can, if that is of an accelerator the profile does not want."""
-    if section in {"disk", "container", "container_engine"}:
+    if section in _SECONDARY:
         return False
-    if section in {"nvidia", "tpu", "amd", "apple"}:
+    if section in {"nvidia", "tpu", "amd", "intel", "apple"}:
         return section == (profile.requires.accelerator if profile.name else "nvidia")
     return True
 
@@ -183,7 +194,8 @@ def _headline(status: Verdict, findings: list[Finding], profile: Profile, source
         found = f"{count(len(warnings), 'warning')}, no failure" if warnings else "nothing wrong"
         return f"{found}{with_profile} in what was given ({', '.join(sources)}); the rest of the machine is not known"
     if status == "unknown":
-        reason = next((f.message for f in findings if f.status in {"unknown", "crash"}), "no check was run")
+        telling = (f.message for f in findings if f.status == "crash" or _blinds(f, profile))
+        reason = next(telling, "no check was run")
         return f"could not tell whether this machine can train{with_profile}: {reason}"
     if status == "degraded":
         return f"can train{with_profile}, {count(len(warnings), 'warning')}{doubt}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from envkit.facts import Facts
+from envkit.facts.accelerators import AmdGpu, NvidiaGpu
 from envkit.findings import Finding, count
+from envkit.knowledge import Knowledge
 from envkit.profile import Profile
 
 GIB = 1 << 30
 
 
-def summarise(facts: Facts, profile: Profile, findings: list[Finding]) -> dict[str, str]:
+def summarise(facts: Facts, profile: Profile, findings: list[Finding], knowledge: Knowledge) -> dict[str, str]:
     """Area to a line of facts; unknown things are said to be unknown."""
     lines = {
         "machine": _machine(facts),
-        "accelerators": _accelerators(facts),
+        "accelerators": _accelerators(facts, knowledge),
         "container": _container(facts),
         "python": _python(facts),
         "frameworks": _frameworks(facts),
@@ -38,27 +40,65 @@ def _machine(facts: Facts) -> str:
         parts.append(f"{memory.memory_total_bytes / GIB:.1f} GiB memory")
         if isinstance(memory.cgroup_limit_bytes, int):
             parts.append(f"limited to {memory.cgroup_limit_bytes / GIB:.1f} GiB")
-    return ", ".join(p for p in parts if p)
+    return ", ".join(p for p in (*parts, _job(facts)) if p)
 
 
-def _accelerators(facts: Facts) -> str:
+def _job(facts: Facts) -> str:
+    """What a scheduler says that it gave: "Slurm job with 2 GPUs and 16 CPUs"; a pod is told as a container."""
+    allocation = facts.allocation.facts
+    if allocation is None or allocation.scheduler == "kubernetes":
+        return ""
+    name = {"slurm": "Slurm"}.get(allocation.scheduler, allocation.scheduler.upper())
+    if not allocation.on_node:
+        return f"outside of its {name} job"
+    given = [(allocation.gpus, "GPU"), (allocation.cpus, "CPU")]
+    told = [count(number, noun) for number, noun in given if number]
+    return f"{name} job" + (f" with {' and '.join(told)}" if told else "")
+
+
+def _accelerators(facts: Facts, knowledge: Knowledge) -> str:
     parts: list[str] = []
     nvidia = facts.nvidia.facts
     if nvidia and nvidia.gpus:
-        parts.append(_grouped([gpu.name or "NVIDIA GPU that does not answer" for gpu in nvidia.gpus]))
+        parts.append(_grouped([_nvidia_gpu(gpu, facts, knowledge) for gpu in nvidia.gpus]))
         parts.append(f"driver {nvidia.driver_version}" if nvidia.driver_version else "driver unknown")
     elif nvidia and nvidia.pci_devices:
-        parts.append(f"{_grouped(['NVIDIA GPU'] * len(nvidia.pci_devices))} on PCI, no driver that answers")
+        why = "none for this process" if nvidia.nvml.outcome == "ok" else "no driver that answers"
+        parts.append(f"{_grouped(['NVIDIA GPU'] * len(nvidia.pci_devices))} on PCI, {why}")
     if facts.amd.facts and facts.amd.facts.gpus:
-        parts.append(_grouped([gpu.name or gpu.gfx or "AMD GPU" for gpu in facts.amd.facts.gpus]))
+        parts.append(_amd_gpus(facts.amd.facts.gpus))
     if facts.tpu.facts and facts.tpu.facts.pci_devices:
-        parts.append(_grouped(["Google TPU"] * len(facts.tpu.facts.pci_devices)))
+        models = [knowledge.accelerators.tpu_model(device) for device in facts.tpu.facts.pci_devices]
+        parts.append(_grouped([model.name if model else "Google TPU" for model in models]))
+    if facts.intel.facts:
+        parts.append(_grouped([g.name or "Intel GPU" for g in facts.intel.facts.gpus if g.kind == "discrete"]))
     if facts.apple.facts:
         parts.append(facts.apple.facts.chip or "Apple silicon")
-    if parts:
-        return ", ".join(parts)
+    if any(parts):
+        return ", ".join(filter(None, parts))
     asked = [s for s in (facts.nvidia, facts.amd, facts.tpu, facts.apple) if s.outcome == "unknown"]
     return "unknown" if asked else "none found"
+
+
+def _amd_gpus(gpus: list[AmdGpu]) -> str:
+    """Their names; where one is partitioned, how many parts there are of how many GPUs."""
+    named = [(gpu.name or gpu.gfx or "AMD GPU", (gpu.pci_address or "").rpartition(".")[0]) for gpu in gpus]
+    if not any(gpu.partition for gpu in gpus):
+        return _grouped([name for name, _ in named])
+    return f"{count(len(gpus), 'part')} of {_grouped([name for name, _ in dict.fromkeys(named)])}"
+
+
+def _nvidia_gpu(gpu: NvidiaGpu, facts: Facts, knowledge: Knowledge) -> str:
+    """Its name, and what its name does not say: the parts it is divided into, memory that is the machine's."""
+    if not gpu.name:
+        return "NVIDIA GPU that does not answer" if gpu.error else "NVIDIA GPU without a name"
+    model, memory = knowledge.gpu_model(gpu.name), facts.memory.facts
+    if model and model.unified_memory:
+        total = memory.memory_total_bytes if memory else None
+        shared = f"the machine's {total / GIB:.1f} GiB" if total else "the machine's"
+        return f"{gpu.name} (unified memory, {shared})"
+    parts = [device.profile or "MIG device" for device in gpu.mig or []]
+    return f"{gpu.name} (MIG: {_grouped(parts)})" if parts else gpu.name
 
 
 def _grouped(names: list[str]) -> str:

@@ -62,7 +62,7 @@ def test_every_probe_and_the_payload_fill_their_sections() -> None:
     assert decode(encode(facts), "itself") == facts
     for name in SECTIONS:
         section = getattr(facts, name)
-        without = name.endswith("_deep") or name == "container_engine"  # known from texts only
+        without = name.endswith("_deep")
         assert (section.why == "not asked") == without, name
         assert (section.outcome == "ok") == (section.facts is not None), name
     assert facts.python.facts is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from envkit.findings import Finding, fail, warn
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # What can keep every framework from an NVIDIA GPU, whatever is installed. The nearest causes come first.
 NVIDIA_TROUBLE = (
+    "scheduler-no-gpu",
     "nvidia-gpu-missing",
     "nvidia-visible-devices-void",
     "container-without-gpu",
@@ -40,13 +42,17 @@ NVIDIA_TROUBLE = (
     "gpu-unreadable",
     "gpu-unsupported-by-driver",
     "gpu-init-fails",
+    "fabric-manager-version-differs",
     "nvlink-fabric-manager-down",
+    "vgpu-unlicensed",
     "gpu-visible-devices-hides",
 )
 ACCELERATOR_TROUBLE = (
     *NVIDIA_TROUBLE,
     "amd-gpu-missing",
     "amd-kfd-unusable",
+    "amd-gpu-hangs",
+    "amd-visible-devices-hides",
     "apple-silicon-missing",
     "tpu-missing",
     "tpu-devices-unusable",
@@ -124,6 +130,12 @@ def capability_of(gpu: NvidiaGpu, knowledge: Knowledge) -> str | None:
     return gpu.compute_capability or knowledge.capability_of(gpu.name)
 
 
+def unified(gpu: NvidiaGpu, knowledge: Knowledge) -> bool:
+    """Whether it has no memory of its own but shares the machine's."""
+    model = knowledge.gpu_model(gpu.name)
+    return bool(model and model.unified_memory)
+
+
 def reset(gpu: NvidiaGpu) -> list[list[str]]:
     """The command that resets it."""
     return [["sudo", "nvidia-smi", "--gpu-reset", "-i", str(gpu.index)]]
@@ -132,3 +144,31 @@ def reset(gpu: NvidiaGpu) -> list[list[str]]:
 def shut(nodes: list[DeviceNode]) -> list[str]:
     """Those device nodes that this user may not read and write."""
     return [node.path for node in nodes if node.readable is False or node.writable is False]
+
+
+def dealt_out(facts: Facts, seen: int) -> int | None:
+    """How many GPUs a scheduler gave this job; None where it deals out none: the job sees some and was given none."""
+    given = facts.allocation.facts.gpus if facts.allocation.facts else None
+    return None if given == 0 and seen else given
+
+
+def of_others(nodes: list[DeviceNode], facts: Facts) -> list[str]:
+    """Nodes of GPUs that a scheduler keeps this job from, because it gave them to nobody or to others."""
+    gpus = [node for node in nodes if re.fullmatch(r"/dev/nvidia\d+", node.path)]
+    closed = shut(gpus)
+    given = dealt_out(facts, len(gpus) - len(closed))
+    return closed if given is not None and len(gpus) - len(closed) >= given else []
+
+
+def closed_nodes(nodes: list[DeviceNode]) -> tuple[list[str], list[str], bool]:
+    """Of nodes closed to this user: what is said of them, their groups, and whether a new login would open them all."""
+    closed = [node for node in nodes if node.path in shut([node])]
+    groups = [node.group for node in closed if node.group and node.in_group is False]
+    said = [
+        f"{node.path} is open to the group {node.group}, which this user is not in"
+        if node.group in groups
+        else f"{node.path}: not readable and writable"
+        for node in closed
+    ]
+    relogin = bool(closed) and all(node.in_group is False and node.in_group_at_login for node in closed)
+    return said, list(dict.fromkeys(groups)), relogin

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envkit.checks._compat import driver_of
 from envkit.checks._gpus import capability_of
-from envkit.versions import Requirement, marker_holds, normalise, parse_requirement
+from envkit.versions import Requirement, marker_holds, normalise, parse_requirement, torch_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +28,7 @@ TENSORFLOWS = (
     "tf-nightly-cpu",
 )
 """Distributions that all install the module `tensorflow`."""
+COMPANIONS = ("torchvision", "torchaudio")
 FRAMEWORKS = ("torch", *TENSORFLOWS, "jax", "jaxlib")
 
 
@@ -79,10 +81,42 @@ def provider(name: str, packages: dict[str, Package]) -> Package | None:
     return next((packages[n] for n in names if n in packages), None)
 
 
+def requiring(name: str, python: Python) -> list[str]:
+    """The installed packages that say they require `name`, if only under some condition."""
+    return [
+        package.name
+        for package in python.packages
+        if any(r and r.name == name for r in map(parse_requirement, package.requires))
+    ]
+
+
+def pinned(package: Package) -> str:
+    """A requirement of the very version that is installed; by its folder's name, where the metadata is gone."""
+    version = package.version or package.metadata.removesuffix(".dist-info").partition("-")[2]
+    return f"{package.name}=={version}" if version else package.name
+
+
 def install(python: Python | None, *requirements: str, reinstall: bool = False) -> list[str]:
     """The command that installs requirements into the inspected interpreter."""
     where = ["--python", python.executable] if python and python.executable else []
     return ["uv", "pip", "install", *where, *(["--reinstall"] if reinstall else []), *requirements]
+
+
+def uninstall(python: Python | None, *names: str) -> list[str]:
+    """The command that removes packages from the inspected interpreter."""
+    where = ["--python", python.executable] if python and python.executable else []
+    return ["uv", "pip", "uninstall", *where, *names]
+
+
+def remove_bytecode(prefix: str) -> list[str]:
+    """The command that removes what Python has compiled in an environment; it compiles it again when it is imported."""
+    return ["find", prefix, "-name", "__pycache__", "-prune", "-exec", "rm", "-r", "{}", "+"]
+
+
+def torch_backend(torch: str) -> list[str]:
+    """The option that has uv take PyTorch's family from the index of an installed version: "2.10.0+cu128"."""
+    own = torch_index(torch)
+    return [f"--torch-backend={own}"] if own else []
 
 
 def setup(profile: Profile, python: Python | None) -> list[str]:
@@ -101,22 +135,34 @@ def repair(python: Python | None, profile: Profile, *requirements: str, reinstal
 
 
 def torch_for_gpus(facts: Facts, knowledge: Knowledge) -> list[list[str]]:
-    """The command that installs the newest PyTorch with code for every GPU of this machine that its driver runs.
+    """The command that installs a PyTorch with code for every GPU of this machine that its driver runs.
 
-    uv's own choice (--torch-backend=auto) asks the driver only, not the compute capability.
+    Another build of the installed version where there is one, else the newest; with torchvision and torchaudio, where
+    they are installed. uv's own choice (--torch-backend=auto) asks the driver only, not the compute capability.
     """
     nvidia, python, system = facts.nvidia.facts, facts.python.facts, facts.system.facts
+    packages = installed(python)
+    torch = packages.get("torch")
     gpus = (nvidia.gpus or []) if nvidia else []
-    build = knowledge.torch_build(
+    build = knowledge.torch.build(
         [number for gpu in gpus if (number := capability_of(gpu, knowledge))],
-        driver_cuda=(nvidia.cuda_driver_version if nvidia else None) or "",
+        driver_cuda=(driver_of(nvidia, knowledge).cuda if nvidia else None) or "",
         python=python.version if python else "",
         architecture=(system.architecture if system else None) or "x86_64",
+        preferred=((torch.version if torch else None) or "").partition("+")[0],
     )
     if build is None:
         return []
     version, variant = build
-    return [install(python, f"--torch-backend={variant}", f"torch=={version}", reinstall=True)]
+    row = knowledge.torch_release(version)
+    partners = {name: getattr(row, name, "") for name in COMPANIONS if name in packages}
+    together = [f"torch=={version}", *(f"{name}=={partner}" for name, partner in partners.items() if partner)]
+    return [install(python, f"--torch-backend={variant}", *together, reinstall=True)]
+
+
+def keeps_torch(commands: list[list[str]], version: str) -> bool:
+    """Whether these commands install another build of this very version of PyTorch."""
+    return any(f"torch=={version.partition('+')[0]}" in command for command in commands)
 
 
 def listed(names: Iterable[str], most: int = 6) -> str:

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import judged, usable
+from envkit.checks._admin import system_package
+from envkit.checks._gpus import judged
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import satisfies
 
@@ -21,27 +22,50 @@ _TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/la
 _DEMAND = re.compile(r"(cuda|driver)([<>=]{1,2})(\d+(?:\.\d+)*)")
 
 
+def _hands_gpus_over(engine: ContainerEngine) -> bool | None:
+    """Whether the engine can: by CDI, by a runtime of NVIDIA's, by a hook. None: not told, or not its business.
+
+    What other engines than Docker start may get GPUs by other means, unless NVIDIA's toolkit is there for it.
+    """
+    cdi = any("nvidia.com/" in device for device in engine.cdi_devices or []) and engine.cdi_enabled is not False
+    if cdi or engine.nvidia_hook or any("nvidia" in runtime for runtime in engine.runtimes or []):
+        return True
+    if engine.name == "docker" or (engine.name == "containerd" and engine.nvidia_toolkit):
+        return None if engine.runtimes is None else False
+    return False if engine.nvidia_toolkit and engine.cdi_specs == [] else None
+
+
 @check(area="container")
-def container_runtime_lacks_nvidia(container_engine: ContainerEngine, facts: Facts, profile: Profile) -> Findings:
+def container_runtime_lacks_nvidia(
+    container_engine: ContainerEngine, facts: Facts, profile: Profile, knowledge: Knowledge
+) -> Findings:
     """The container engine of a machine with NVIDIA GPUs knows neither NVIDIA's runtime nor its CDI devices."""
-    nvidia = facts.nvidia.facts
+    nvidia, name = facts.nvidia.facts, container_engine.name
     there = nvidia is not None and bool(nvidia.pci_devices or nvidia.gpus or nvidia.module_loaded)
-    cdi = any("nvidia" in device for device in container_engine.cdi_devices or [])
-    runtimes = container_engine.runtimes
-    if judged(profile) and there and runtimes is not None and not cdi and not any("nvidia" in r for r in runtimes):
-        yield warn(
-            f"{container_engine.name} has no NVIDIA runtime, so containers may get no GPU",
-            evidence=[f"runtimes: {', '.join(runtimes) or 'none'}"],
-            remedy=Remedy(
-                text="install the NVIDIA container toolkit and register its runtime",
-                commands=[
-                    ["sudo", "nvidia-ctk", "runtime", "configure", f"--runtime={container_engine.name}"],
-                    ["sudo", "systemctl", "restart", container_engine.name],
-                ],
-                who="admin",
-                url=_TOOLKIT,
-            ),
-        )
+    if not judged(profile) or not there or facts.container.facts or _hands_gpus_over(container_engine) is not False:
+        return
+    install, origin = system_package("nvidia-container-toolkit", facts, knowledge)
+    if container_engine.nvidia_toolkit:
+        install, origin = [], ""
+    register = [
+        ["sudo", "nvidia-ctk", "runtime", "configure", f"--runtime={name}"],
+        ["sudo", "systemctl", "restart", name],
+    ]
+    listing = [["sudo", "nvidia-ctk", "cdi", "generate", "--output=/etc/cdi/nvidia.yaml"]]
+    yield warn(
+        f"{name} has no NVIDIA runtime, so containers may get no GPU",
+        evidence=[f"runtimes: {', '.join(container_engine.runtimes)}"]
+        if container_engine.runtimes
+        else ["no list of GPUs in /etc/cdi or /var/run/cdi"],
+        remedy=Remedy(
+            text=f"install the NVIDIA container toolkit{origin} and register its runtime"
+            if not container_engine.nvidia_toolkit
+            else "make the toolkit known to the engine",
+            commands=[*install, *(register if container_engine.runtimes else listing)],
+            who="admin",
+            url=_TOOLKIT,
+        ),
+    )
 
 
 @check(area="container", after=("driver-too-old-for-torch", "driver-too-old-for-tensorflow", "driver-too-old-for-jax"))
@@ -76,33 +100,8 @@ def _operator(sign: str) -> str:
     return "==" if sign == "=" else sign
 
 
-@check(area="accelerators", after="driver-library-mismatch")
-def cuda_compat_unsupported(nvidia: Nvidia, profile: Profile, knowledge: Knowledge) -> Findings:
-    """The libcuda of a forward-compatibility package is used where it does not fit: a newer driver, or a desktop GPU.
-
-    Such packages are for the GPUs of servers, and only in front of an older driver; else CUDA stops with error 803 or
-    804. Source: NVIDIA "CUDA Compatibility", Forward Compatibility.
-    """
-    path, driver = nvidia.libcuda_path or "", nvidia.module_version or nvidia.driver_version
-    if not judged(profile) or "compat" not in path or not nvidia.libcuda_version:
-        return
-    reasons = []
-    if driver and satisfies(nvidia.libcuda_version, f"<{driver}"):
-        reasons.append(f"it is older than the driver {driver}")
-    for gpu in usable(nvidia)[:1]:
-        if gpu.name and "geforce" in gpu.name.lower() and not reasons and driver != nvidia.libcuda_version:
-            model = knowledge.gpu_model(gpu.name)
-            reasons += [f"{gpu.name} does not support it"] if not (model and model.server) else []
-    if reasons:
-        yield fail(
-            f"libcuda {nvidia.libcuda_version} is that of a compatibility package, and {reasons[0]}",
-            evidence=[path],
-            remedy=Remedy(text="take the compat folder out of LD_LIBRARY_PATH (or remove the cuda-compat package)"),
-        )
-
-
 @check(area="accelerators")
-def wsl_linux_driver_installed(nvidia: Nvidia, facts: Facts, profile: Profile) -> Findings:
+def wsl_linux_driver_installed(nvidia: Nvidia, facts: Facts, profile: Profile, knowledge: Knowledge) -> Findings:
     """A Linux driver has been installed inside WSL; its libcuda hides the one that Windows provides."""
     system, path = facts.system.facts, nvidia.libcuda_path
     if judged(profile) and system and system.wsl and path and not path.startswith(("/usr/lib/wsl/", "/mnt/")):
@@ -113,10 +112,7 @@ def wsl_linux_driver_installed(nvidia: Nvidia, facts: Facts, profile: Profile) -
             evidence=[path],
             remedy=Remedy(
                 text="remove the driver packages; in WSL install the toolkit alone, never a driver",
-                commands=[
-                    ["sudo", "apt-get", "purge", "^nvidia-driver-.*", "^libnvidia-compute-.*"],
-                    ["sudo", "ldconfig"],
-                ],
+                commands=system_package("nvidia-driver-removal", facts, knowledge).commands,
                 who="admin",
             ),
         )

@@ -11,10 +11,11 @@ from envkit.findings import Findings, Remedy, fail, unsure, warn
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
-    from envkit.facts.machine import Cpu
+    from envkit.facts.machine import Cpu, System
     from envkit.profile import Profile
 
 _X86 = {"x86_64", "amd64", "i686"}
+_FAST_POWERSAVE = {"intel_pstate", "amd-pstate-epp", "amd_pstate_epp"}
 
 
 def _lacks(cpu: Cpu, flag: str) -> bool:
@@ -79,4 +80,24 @@ def cpu_oversubscribed(cpu: Cpu, facts: Facts, *, factor: float = 1.5) -> Findin
                 f"{visible} logical processors visible, cgroup quota {quota if quota is not None else 'unknown'}",
             ],
             remedy=Remedy(text="start as many threads as cores", commands=[["export", f"OMP_NUM_THREADS={number}"]]),
+        )
+
+
+@check(area="machine")
+def cpu_governor_powersave(cpu: Cpu, system: System) -> Findings:
+    """The processor is kept at its lowest clock (governor "powersave"): data loading and launching kernels are slow.
+
+    Of intel_pstate and amd_pstate in their active mode the governor of this name is fast, and not meant. Source:
+    Documentation/admin-guide/pm/cpufreq.rst of the Linux kernel.
+    """
+    literal = cpu.frequency_driver is not None and cpu.frequency_driver not in _FAST_POWERSAVE
+    if literal and "powersave" in (cpu.frequency_governors or []) and system.virtual_machine == "none":
+        yield warn(
+            "the processor is kept at its lowest clock",
+            evidence=[f"driver {cpu.frequency_driver}, governor powersave"],
+            remedy=Remedy(
+                text="set the governor performance or schedutil (for good: tuned, cpufrequtils)",
+                commands=[["sudo", "cpupower", "frequency-set", "-g", "performance"]],
+                who="admin",
+            ),
         )

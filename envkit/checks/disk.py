@@ -37,7 +37,8 @@ def _places(disk: Disk) -> list[tuple[str, Volume]]:
     return list(found.items())
 
 
-def _subject(volume: Volume) -> str:
+def subject_of(volume: Volume) -> str:
+    """How findings call it: "/tmp (temporary files)"."""
     return f"{volume.path} ({_WHAT[volume.purpose]})"
 
 
@@ -57,7 +58,7 @@ def disk_low(
         needs = f", profile {profile.name} needs {size(to_come)}" if to_come > volume.free_bytes else ""
         yield found(
             f"{size(volume.free_bytes)} are free{needs}",
-            subject=_subject(volume),
+            subject=subject_of(volume),
             evidence=[f"{volume.filesystem or 'file system'} at {place}"],
             remedy=Remedy(
                 text=f"free some space, or {_ELSEWHERE[volume.purpose]}", commands=[["uv", "cache", "prune"]]
@@ -80,13 +81,13 @@ def inodes_low(disk: Disk, facts: Facts, *, minimum: int = 100_000, fail_below: 
             found = fail if volume.inodes_free < fail_below else warn
             yield found(
                 f"{volume.inodes_free} inodes are free",
-                subject=_subject(volume),
+                subject=subject_of(volume),
                 evidence=[f"{volume.inodes_free} of {volume.inodes_total} inodes at {place}"],
                 remedy=Remedy(text=f"delete small files, or {_ELSEWHERE[volume.purpose]}"),
             )
 
 
-@check(area="machine")
+@check(area="machine", after="file-system-damaged")
 def disk_not_writable(disk: Disk, facts: Facts) -> Findings:
     """This user cannot write where the environment, the cache or temporary files go."""
     for volume in disk.volumes:
@@ -98,7 +99,7 @@ def disk_not_writable(disk: Disk, facts: Facts) -> Findings:
         why = "the file system is mounted read-only" if volume.read_only else "this user may not write there"
         yield found(
             f"cannot write: {why}",
-            subject=_subject(volume),
+            subject=subject_of(volume),
             evidence=[f"{volume.filesystem or 'file system'} at {volume.mount_point or volume.path}"],
             remedy=Remedy(text=f"make it writable, or {_ELSEWHERE[volume.purpose]}"),
         )
@@ -111,7 +112,7 @@ def target_noexec(disk: Disk) -> Findings:
         if volume.purpose == "target" and volume.noexec:
             yield fail(
                 "nothing can be executed there (noexec)",
-                subject=_subject(volume),
+                subject=subject_of(volume),
                 evidence=[f"{volume.filesystem or 'file system'} at {volume.mount_point or volume.path}: noexec"],
                 remedy=Remedy(text=_ELSEWHERE["target"]),
             )
@@ -127,7 +128,7 @@ def tmp_noexec(disk: Disk) -> Findings:
         if volume.purpose == "tmp" and volume.noexec:
             yield warn(
                 "nothing can be executed there (noexec), so torch.compile and source builds fail",
-                subject=_subject(volume),
+                subject=subject_of(volume),
                 evidence=[f"{volume.filesystem or 'file system'} at {volume.mount_point or volume.path}: noexec"],
                 remedy=Remedy(text=f"{_ELSEWHERE['tmp']}, or TORCHINDUCTOR_CACHE_DIR=DIR for torch.compile alone"),
             )

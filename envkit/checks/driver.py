@@ -6,15 +6,23 @@ import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import driver_answers, judged, on_pci, shut, withheld
+from envkit.checks._admin import system_package
+from envkit.checks._gpus import driver_answers, judged, of_others, on_pci, shut, withheld
 from envkit.facts.accelerators import Nvidia
 from envkit.findings import Findings, Remedy, fail
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
+    from envkit.knowledge import Knowledge
     from envkit.profile import Profile
 
 _GUIDE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
+_UNLOADED_BECAUSE = (
+    "gpu-bound-to-nouveau",
+    "gpu-bound-to-vfio",
+    "secure-boot-rejects-driver",
+    "kernel-module-not-built",
+)
 _NODE = re.compile(r"/dev/nvidia(\d+|ctl|-uvm)")
 
 
@@ -23,21 +31,22 @@ def _bound_to(nvidia: Nvidia, driver: str) -> list[str]:
 
 
 @check(area="accelerators")
-def gpu_bound_to_nouveau(nvidia: Nvidia, profile: Profile) -> Findings:
+def gpu_bound_to_nouveau(nvidia: Nvidia, profile: Profile, facts: Facts, knowledge: Knowledge) -> Findings:
     """The open nouveau driver holds the NVIDIA GPU; CUDA needs NVIDIA's own.
 
     Read from the `driver` link of each PCI device.
     """
     addresses = _bound_to(nvidia, "nouveau") if judged(profile) else []
     if addresses:
+        install, origin = system_package("nvidia-driver", facts, knowledge)
         blacklist = "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/blacklist-nouveau.conf"
         yield fail(
             "the NVIDIA GPU is driven by nouveau, which cannot run CUDA",
             evidence=[f"{address}: driver nouveau" for address in addresses],
             remedy=Remedy(
                 text="keep nouveau from loading, rebuild the initramfs (update-initramfs -u, or dracut --force), "
-                "install NVIDIA's driver and reboot",
-                commands=[["sudo", "sh", "-c", blacklist]],
+                f"install NVIDIA's driver{origin} and reboot",
+                commands=[["sudo", "sh", "-c", blacklist], *install],
                 who="admin",
                 url=_GUIDE,
             ),
@@ -59,13 +68,13 @@ def gpu_bound_to_vfio(nvidia: Nvidia, profile: Profile) -> Findings:
         )
 
 
-@check(area="accelerators", after=("gpu-bound-to-nouveau", "gpu-bound-to-vfio", "secure-boot-rejects-driver"))
-def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
+@check(area="accelerators", after=_UNLOADED_BECAUSE)
+def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts, knowledge: Knowledge) -> Findings:
     """There is an NVIDIA GPU, but NVIDIA's kernel driver is not loaded.
 
     No /sys/module/nvidia and no /proc/driver/nvidia/version, or NVML says DRIVER_NOT_LOADED.
     """
-    system, container = facts.system.facts, facts.container.facts
+    container = facts.container.facts
     loaded = nvidia.module_loaded if nvidia.nvml.outcome != "ok" else True
     if not judged(profile) or not on_pci(nvidia) or (loaded is not False and nvidia.nvml.error != "DRIVER_NOT_LOADED"):
         return
@@ -75,14 +84,15 @@ def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts) -> 
         remedy = Remedy(text="install and load the driver on the host of this container", who="admin", url=_GUIDE)
     elif nvidia.libcuda_path:
         evidence.append(f"the driver's library is installed: {nvidia.libcuda_path}")
+        if facts.kernel.facts and facts.kernel.facts.secure_boot:
+            evidence.append("Secure Boot is on: it refuses a module that is not signed with an enrolled key")
         text = (
             "load the module; if that fails, rebuild it for the running kernel (dkms autoinstall) and check Secure Boot"
         )
         remedy = Remedy(text=text, commands=[["sudo", "modprobe", "nvidia"]], who="admin", url=_GUIDE)
     else:
-        ubuntu = bool(system and system.distribution_id == "ubuntu")
-        commands = [["sudo", "ubuntu-drivers", "install"]] if ubuntu else []
-        remedy = Remedy(text="install NVIDIA's driver and reboot", commands=commands, who="admin", url=_GUIDE)
+        commands, origin = system_package("nvidia-driver", facts, knowledge)
+        remedy = Remedy(text=f"install NVIDIA's driver{origin} and reboot", commands=commands, who="admin", url=_GUIDE)
     yield fail("the NVIDIA kernel driver is not loaded", evidence=evidence, remedy=remedy)
 
 
@@ -141,13 +151,14 @@ def nvidia_uvm_not_loaded(nvidia: Nvidia, profile: Profile) -> Findings:
         )
 
 
-@check(area="accelerators", after="nvidia-driver-not-loaded")
+@check(area="accelerators", after=("nvidia-driver-not-loaded", "scheduler-no-gpu"))
 def nvidia_device_nodes_unusable(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """Device nodes of the NVIDIA driver are missing, or closed to this user."""
     if not judged(profile) or not driver_answers(nvidia) or not on_pci(nvidia) or withheld(facts):
         return
     nodes = [node for node in nvidia.device_nodes if _NODE.fullmatch(node.path)]
-    closed = shut(nodes)
+    kept = of_others(nodes, facts)
+    closed = [path for path in shut(nodes) if path not in kept]
     # What other tools print does not list them.
     none_of_a_gpu = not facts.sources and not any(node.path[-1].isdigit() for node in nodes)
     if not closed and not (none_of_a_gpu and nvidia.nvml.outcome != "ok"):

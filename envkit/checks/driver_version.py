@@ -9,100 +9,105 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
+from msgspec.structs import replace
 
 from envkit.checks import check
+from envkit.checks._compat import CudaDriver, driver_of
 from envkit.checks._gpus import judged
 from envkit.checks._packages import install, torch_for_gpus
-from envkit.findings import Findings, Remedy, fail, unsure, warn
+from envkit.checks._upgrade import compatibility_package, upgrade
+from envkit.findings import Finding, Findings, fail, unsure, warn
 from envkit.versions import minor, release, satisfies
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
     from envkit.facts.accelerators import Nvidia
-    from envkit.facts.machine import System
-    from envkit.facts.software import Jax, Tensorflow, Torch
+    from envkit.facts.software import Jax, JaxDeep, Tensorflow, TensorflowDeep, Torch
     from envkit.knowledge import Knowledge
     from envkit.profile import Profile
 
-_GUIDE = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
-
-
-def _upgrade(at_least: str | None, knowledge: Knowledge, system: System | None) -> Remedy:
-    if system and system.wsl:
-        return Remedy(text="update the NVIDIA driver in Windows (never install one inside WSL)")
-    text, commands = f"install driver {at_least or 'of a later branch'} or newer", []
-    if at_least and (found := knowledge.driver_branch(at_least)):
-        name, branch = found
-        text += f"; branch {name} gets fixes until {branch.end_of_life}"
-        if system and system.distribution_id == "ubuntu":
-            commands = [["sudo", "apt-get", "install", f"nvidia-driver-{name}"]]
-    return Remedy(text=text, commands=commands, who="admin", url=_GUIDE)
+FIRST_MAJOR_WITH_MINOR_COMPATIBILITY = 11
 
 
 @check(area="accelerators", after="driver-library-mismatch")
 def driver_too_old_for_profile(nvidia: Nvidia, profile: Profile, knowledge: Knowledge, facts: Facts) -> Findings:
     """The NVIDIA driver is older than the profile requires."""
     wanted, system = profile.requires.driver, facts.system.facts
-    if profile.requires.accelerator != "nvidia" or not wanted or not nvidia.driver_version or (system and system.wsl):
+    driver = driver_of(nvidia, knowledge)
+    if profile.requires.accelerator != "nvidia" or not wanted or not driver.version or (system and system.wsl):
         return  # under WSL the version is that of the driver of Windows, which counts otherwise
-    if satisfies(nvidia.driver_version, wanted) is False:
-        least = wanted.lstrip("><=~! ").partition(",")[0]
-        yield fail(
-            f"driver {nvidia.driver_version} is too old: profile {profile.name} needs {wanted}",
-            evidence=[
-                f"driver {nvidia.driver_version}",
-                f"CUDA of the driver: {nvidia.cuda_driver_version or 'unknown'}",
-            ],
-            remedy=_upgrade(least, knowledge, system),
-        )
+    if satisfies(driver.version, wanted) is not False:
+        return
+    if not driver.certain:
+        yield _compatibility_unknown(nvidia, f"profile {profile.name}, which needs driver {wanted},")
+        return
+    least = wanted.lstrip("><=~! ").partition(",")[0]
+    yield fail(
+        f"driver {driver.version} is too old: profile {profile.name} needs {wanted}",
+        evidence=[f"driver {driver.version}", f"CUDA of the driver: {driver.cuda or 'unknown'}"],
+        remedy=upgrade(least, knowledge, facts),
+    )
+
+
+def _compatibility_unknown(nvidia: Nvidia, what: str) -> Finding:
+    return unsure(
+        f"whether {what} works with driver {nvidia.driver_version or 'of unknown version'} is unknown",
+        evidence=[f"a compatibility package is in use: {nvidia.libcuda_path}"],
+    )
+
+
+def _runs(cuda: str, driver: CudaDriver, knowledge: Knowledge, *, windows: bool) -> bool | None:
+    """Whether a driver runs programs built with this CUDA; None where that cannot be told."""
+    built, offered = release(minor(cuda)), release(driver.cuda or "")
+    if built is None or (driver.cuda and offered is None):
+        return None
+    floor = knowledge.drivers.floor(cuda, windows=windows)
+    if offered is None:
+        least = floor or knowledge.drivers.of_toolkit(cuda, windows=windows)
+        return satisfies(driver.version, f">={least}") is not False if driver.version and least else None
+    if offered >= built:
+        return True
+    if offered[0] < built[0] or built[0] < FIRST_MAJOR_WITH_MINOR_COMPATIBILITY:
+        return False
+    return not (driver.version and floor) or satisfies(driver.version, f">={floor}") is not False
 
 
 def _too_old(
     name: str,
     cuda: str | None,
     nvidia: Nvidia,
-    system: System | None,
+    facts: Facts,
     knowledge: Knowledge,
     *,
     other: list[list[str]] | None = None,
 ) -> Findings:
     """What there is to say about a framework built with `cuda` on this driver; `other`: how to get another build."""
-    if not cuda or not nvidia.driver_version:
+    driver = driver_of(nvidia, knowledge)
+    if not cuda or not (driver.version or driver.cuda):
         return
-    any_minor = knowledge.driver_floor(cuda)
-    floor = any_minor or knowledge.toolkit_driver(cuda)
-    if not release(cuda) or (nvidia.cuda_driver_version and not release(nvidia.cuda_driver_version)):
-        has = nvidia.cuda_driver_version or "unknown"
-        yield unsure(f"whether the driver runs {name}, built for CUDA {cuda}, is unknown: it has CUDA {has}")
+    windows = bool(facts.system.facts and facts.system.facts.wsl)
+    runs = _runs(cuda, driver, knowledge, windows=windows)
+    if runs:
         return
-    if nvidia.cuda_driver_version:
-        exact = not any_minor and floor is not None
-        needed, offered = (
-            release(minor(v) if exact else v.partition(".")[0]) for v in (cuda, nvidia.cuda_driver_version)
-        )
-        if not needed or not offered or needed <= offered:
-            return
-    if not nvidia.cuda_driver_version:
-        if floor is None or (system and system.wsl):
-            yield unsure(f"whether driver {nvidia.driver_version} runs {name} is unknown: it was built for CUDA {cuda}")
-            return
-        if satisfies(nvidia.driver_version, f">={floor}") is not False:
-            return
-    upgrade = _upgrade(floor, knowledge, system)
-    if other:
-        upgrade = msgspec.structs.replace(
-            upgrade,
-            text=f"{upgrade.text}; or install a build for this driver (the last command)",
-            commands=[*upgrade.commands, *other],
-        )
+    version = driver.version or "of unknown version"
+    if not driver.certain:
+        yield _compatibility_unknown(nvidia, f"{name}, built for CUDA {cuda},")
+        return
+    if runs is None:
+        has = f", which has CUDA {driver.cuda}," if driver.cuda else ""
+        yield unsure(f"whether driver {version}{has} runs {name} is unknown: it was built for CUDA {cuda}")
+        return
+    floor = knowledge.drivers.floor(cuda, windows=windows) or knowledge.drivers.of_toolkit(cuda, windows=windows)
+    newer = upgrade(floor, knowledge, facts)
+    package = compatibility_package(cuda, nvidia, knowledge, facts)
+    build = "; or install a build for this driver (the last command)" if other else ""
     yield fail(
-        f"driver {nvidia.driver_version} is too old for {name}, built for CUDA {cuda}",
+        f"driver {version} is too old for {name}, built for CUDA {cuda}",
         evidence=[
-            f"CUDA of the driver: {nvidia.cuda_driver_version or 'unknown'}",
+            f"CUDA of the driver: {driver.cuda or 'unknown'}",
             f"CUDA {cuda} needs driver {floor or 'unknown'} or newer",
         ],
-        remedy=upgrade,
+        remedy=replace(newer, text=f"{newer.text}{package}{build}", commands=[*newer.commands, *(other or [])]),
     )
 
 
@@ -111,9 +116,10 @@ def driver_too_old_for_torch(
     torch: Torch, nvidia: Nvidia, facts: Facts, profile: Profile, knowledge: Knowledge
 ) -> Findings:
     """The NVIDIA driver is too old for the CUDA that PyTorch was built with."""
-    if judged(profile):
+    deep = facts.torch_deep.facts
+    if judged(profile) and not (deep and deep.cuda_available):
         other = torch_for_gpus(facts, knowledge)
-        yield from _too_old(f"PyTorch {torch.version}", torch.cuda, nvidia, facts.system.facts, knowledge, other=other)
+        yield from _too_old(f"PyTorch {torch.version}", torch.cuda, nvidia, facts, knowledge, other=other)
 
 
 @check(area="frameworks", after="driver-too-old-for-profile")
@@ -121,17 +127,22 @@ def driver_too_old_for_tensorflow(
     tensorflow: Tensorflow, nvidia: Nvidia, facts: Facts, profile: Profile, knowledge: Knowledge
 ) -> Findings:
     """The NVIDIA driver is too old for the CUDA that TensorFlow was built with."""
-    if judged(profile) and tensorflow.cuda_build:
-        yield from _too_old(f"TensorFlow {tensorflow.version}", tensorflow.cuda, nvidia, facts.system.facts, knowledge)
+    if judged(profile) and tensorflow.cuda_build and not _uses_gpu(facts.tensorflow_deep.facts):
+        yield from _too_old(f"TensorFlow {tensorflow.version}", tensorflow.cuda, nvidia, facts, knowledge)
 
 
 @check(area="frameworks", after="driver-too-old-for-profile")
 def driver_too_old_for_jax(jax: Jax, nvidia: Nvidia, facts: Facts, profile: Profile, knowledge: Knowledge) -> Findings:
     """The NVIDIA driver is too old for the CUDA plugin of JAX."""
     major = cuda_major(jax)
-    if judged(profile) and major:
+    if judged(profile) and major and not _uses_gpu(facts.jax_deep.facts):
         other = [install(facts.python.facts, "jax[cuda12]")] if major > 12 else None
-        yield from _too_old(f"JAX {jax.version}", f"{major}.0", nvidia, facts.system.facts, knowledge, other=other)
+        yield from _too_old(f"JAX {jax.version}", f"{major}.0", nvidia, facts, knowledge, other=other)
+
+
+def _uses_gpu(deep: TensorflowDeep | JaxDeep | None) -> bool:
+    """Whether a framework that was asked says that it uses the GPU: then its driver is new enough."""
+    return any(device.kind == "cuda" for device in deep.devices) if deep else False
 
 
 def cuda_major(jax: Jax) -> int | None:
@@ -148,16 +159,18 @@ def driver_minor_compatibility(
 
     It runs, but code that is only there as PTX cannot be compiled by the older driver, and newer features fail.
     """
-    if not judged(profile) or not torch.cuda or not nvidia.cuda_driver_version:
+    driver = driver_of(nvidia, knowledge)
+    if not judged(profile) or not torch.cuda or not driver.cuda or not driver.certain:
         return
-    built, driver = release(minor(torch.cuda)), release(minor(nvidia.cuda_driver_version))
-    if built and driver and built[0] == driver[0] and built > driver:
-        needed = knowledge.toolkit_driver(torch.cuda)
+    built, offered = release(minor(torch.cuda)), release(minor(driver.cuda))
+    if built and offered and built[0] == offered[0] and built > offered:
+        windows = bool(facts.system.facts and facts.system.facts.wsl)
+        needed = knowledge.drivers.of_toolkit(torch.cuda, windows=windows)
         yield warn(
-            f"PyTorch {torch.version} is built for CUDA {torch.cuda}, the driver has {nvidia.cuda_driver_version}",
+            f"PyTorch {torch.version} is built for CUDA {torch.cuda}, the driver has {driver.cuda}",
             evidence=[
-                f"driver {nvidia.driver_version or 'of unknown version'}",
+                f"driver {driver.version or 'of unknown version'}",
                 f"CUDA {torch.cuda} came with driver {needed or 'unknown'}",
             ],
-            remedy=_upgrade(needed, knowledge, facts.system.facts),
+            remedy=upgrade(needed, knowledge, facts),
         )

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
+from envkit.checks._admin import system_package
 from envkit.checks._gpus import usable
 from envkit.checks._packages import FRAMEWORKS, installed, listed, repair
 from envkit.findings import Findings, Remedy, fail, warn
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from envkit.facts import Facts
     from envkit.facts.machine import System
     from envkit.facts.software import Package, Python, Torch
+    from envkit.knowledge import Knowledge
     from envkit.profile import Profile
 
 # In local versions such as those of flash-attn 2.8.3+cu12torch2.7cxx11abiTRUE and torch-scatter 2.1.2+pt25cu124.
@@ -74,7 +76,7 @@ def _fits(tag: str, python: Python, system: System | None) -> bool:
 
 
 @check(area="frameworks")
-def compiler_or_toolchain_missing(python: Python, torch: Torch, facts: Facts) -> Findings:
+def compiler_or_toolchain_missing(python: Python, torch: Torch, facts: Facts, knowledge: Knowledge) -> Findings:
     """There is no C compiler, or no Python.h, which Triton needs at run time: torch.compile fails on a GPU."""
     if not usable(facts.nvidia.facts) or not torch.cuda or "triton" not in installed(python) or python.headers is None:
         return
@@ -84,9 +86,9 @@ def compiler_or_toolchain_missing(python: Python, torch: Torch, facts: Facts) ->
             f"{' and '.join(lacking)} is missing: torch.compile and Triton kernels fail",
             evidence=[f"compiler: {python.compiler or 'none on PATH'}", f"Python.h: {python.headers}"],
             remedy=Remedy(
-                text="install a compiler and Python's headers",
-                commands=[["sudo", "apt-get", "install", "gcc", "g++", "python3-dev"]],
-                who="admin",
+                text="install a compiler and Python's headers" + (" into the image" if facts.container.facts else ""),
+                commands=system_package("compiler", facts, knowledge).commands,
+                who="user" if facts.container.facts else "admin",
             ),
         )
 
@@ -121,6 +123,7 @@ def ptxas_libdevice_not_found(python: Python, facts: Facts, profile: Profile) ->
             remedy=Remedy(
                 text="install the and-cuda extra",
                 commands=repair(python, profile, f"tensorflow[and-cuda]=={tensorflow.version}"),
+                safe=True,
             ),
         )
 

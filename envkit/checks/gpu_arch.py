@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
+from envkit.checks._compat import driver_of
 from envkit.checks._gpus import capability_of, judged, label, usable
-from envkit.checks._packages import torch_for_gpus
+from envkit.checks._torch_code import other_torch, torch_code
 from envkit.checks.driver_version import cuda_major
 from envkit.findings import Findings, Remedy, fail, unsure, warn
-from envkit.knowledge.tables import CudaCode
+from envkit.knowledge.wheels import code_of
 from envkit.versions import local, minor, release, satisfies
 
 if TYPE_CHECKING:
@@ -48,13 +49,14 @@ def gpu_arch_not_in_torch(
 ) -> Findings:
     """PyTorch's wheel has no code for a GPU: kernels fail with "no kernel image is available".
 
-    The architectures come from the imported PyTorch (with --deep), else from the table of official wheels. Code sm_XY
-    runs on X.Z with Z >= Y; PTX for an older architecture is compiled by the driver at first use.
+    With --deep PyTorch itself says which code it has, which devices run it (torch.cuda.DEVICE_REQUIREMENT) and what its
+    other builds have; else the table of official wheels does. Code sm_XY runs on X.Z with Z >= Y; PTX for an older
+    architecture is compiled by the driver at first use.
     """
     gpus = list(_capable(nvidia, profile, knowledge))
     if not torch.cuda or not gpus:
         return
-    code, source = _torch_code(torch, facts, knowledge)
+    code, source = torch_code(torch, facts, knowledge)
     if code is None:
         newest = knowledge.newest("torch")
         yield unsure(
@@ -62,16 +64,17 @@ def gpu_arch_not_in_torch(
             evidence=[source, f"the newest PyTorch in the tables is {newest}; --deep asks PyTorch itself"],
         )
         return
-    evidence = [f"code for {_names(code)} ({source})"]
+    deep = facts.torch_deep.facts
+    evidence = [f"code for {code.names} ({source})"]
     for gpu, capability in gpus:
-        runs = knowledge.runs_on(code, capability, torch.cuda)
-        stale = runs == "ptx" and _driver_older(nvidia, torch.cuda)
+        runs = knowledge.torch.runs_on(code, capability, torch.cuda, deep.code_runs_on if deep else None)
+        stale = runs == "ptx" and _driver_older(nvidia, torch.cuda, knowledge)
         if runs == "no" or stale:
             yield fail(
                 f"PyTorch {torch.version} has no code for compute capability {capability}",
                 subject=label(gpu),
                 evidence=evidence + (["the driver is too old to compile its PTX"] if stale else []),
-                remedy=_other_torch(facts, knowledge),
+                remedy=other_torch(facts, torch, knowledge),
             )
         elif runs == "ptx":
             yield warn(
@@ -82,37 +85,9 @@ def gpu_arch_not_in_torch(
             )
 
 
-def _other_torch(facts: Facts, knowledge: Knowledge) -> Remedy:
-    commands = torch_for_gpus(facts, knowledge)
-    if commands:
-        return Remedy(text="install a build with code for this GPU", commands=commands)
-    return Remedy(text="no PyTorch that envkit knows has code for this GPU and runs on this driver and Python")
-
-
-def _torch_code(torch: Torch, facts: Facts, knowledge: Knowledge) -> tuple[CudaCode | None, str]:
-    """The CUDA code of the installed PyTorch, and where that is known from."""
-    deep, system = facts.torch_deep.facts, facts.system.facts
-    if deep and deep.arch_list:
-        numbers = {kind: [_number(a) for a in deep.arch_list if a.startswith(kind)] for kind in ("sm_", "compute_")}
-        return CudaCode(sm=numbers["sm_"], ptx=numbers["compute_"]), "as PyTorch says"
-    build = local(torch.version)
-    if build and not build.removeprefix("cu").isdecimal():
-        return None, f"+{build} is no official build"
-    code = knowledge.torch_code(torch.version, torch.cuda or "", (system.architecture if system else None) or "x86_64")
-    return code, f"table of wheels, CUDA {torch.cuda}"
-
-
-def _number(architecture: str) -> int:
-    """A number for "sm_90", "sm_90a" or "compute_120"."""
-    return int("".join(c for c in architecture if c.isdecimal()))
-
-
-def _names(code: CudaCode) -> str:
-    return " ".join([*(f"sm_{n}" for n in code.sm), *(f"compute_{n}" for n in code.ptx)])
-
-
-def _driver_older(nvidia: Nvidia, cuda: str) -> bool:
-    built, driver = release(minor(cuda)), release(minor(nvidia.cuda_driver_version or ""))
+def _driver_older(nvidia: Nvidia, cuda: str, knowledge: Knowledge) -> bool:
+    """Whether the driver is older than the CUDA of a build, so that it cannot compile that build's PTX."""
+    built, driver = release(minor(cuda)), release(minor(driver_of(nvidia, knowledge).cuda or ""))
     return bool(built and driver and driver < built)
 
 
@@ -122,33 +97,40 @@ def gpu_arch_not_in_tensorflow(
 ) -> Findings:
     """TensorFlow's wheel has no code that works on a GPU.
 
-    From PyPI its wheels have sm_60, sm_70, sm_80, sm_89 and PTX for 9.0; up to 2.21 that PTX does not run on Blackwell.
+    Its build_info.py says which code it has, else the table of wheels does. From PyPI they have sm_60, sm_70, sm_80,
+    sm_89 and PTX for 9.0; up to 2.21 that PTX does not run on Blackwell. A driver that is older than the CUDA of the
+    build cannot compile PTX (error 222; onnxruntime issue 22212).
     """
-    gpus = list(_capable(nvidia, profile, knowledge))
-    if not gpus or not tensorflow.cuda_build or local(tensorflow.version):
+    gpus, version = list(_capable(nvidia, profile, knowledge)), tensorflow.version
+    code = code_of(tensorflow.architectures) if tensorflow.architectures else None
+    source = "build_info.py" if code else "table of wheels"
+    if not gpus or not tensorflow.cuda_build or (code is None and local(version)):
         return
-    version = tensorflow.version
-    code = knowledge.tensorflow_code(version)
+    code = code or knowledge.tensorflow.code(version)
     for gpu, capability in gpus:
-        if knowledge.tensorflow_unsupported(version, capability):
-            evidence = ["its PTX for compute capability 9.0 does not run there"]
-        elif code and knowledge.runs_on(code, capability, tensorflow.cuda or "") == "no":
-            evidence = [f"code for {_names(code)} (table of wheels)"]
-        elif code is None:
+        if code is None:
             yield unsure(
                 f"whether TensorFlow {version} has code for compute capability {capability} is unknown",
                 subject=label(gpu),
                 evidence=[f"the newest TensorFlow in the tables is {knowledge.newest('tensorflow')}"],
             )
             continue
-        else:
-            continue
-        yield fail(
-            f"TensorFlow {version} does not run on compute capability {capability}",
-            subject=label(gpu),
-            evidence=evidence,
-            remedy=Remedy(text="train with PyTorch or JAX on this GPU, or use NVIDIA's TensorFlow container"),
-        )
+        runs = knowledge.torch.runs_on(code, capability, tensorflow.cuda or "")
+        evidence = [f"code for {code.names} ({source})"]
+        if runs == "no" or (runs == "ptx" and knowledge.tensorflow.lacks(version, capability)):
+            yield fail(
+                f"TensorFlow {version} does not run on compute capability {capability}",
+                subject=label(gpu),
+                evidence=evidence + ([f"its PTX does not run on {capability}"] if runs == "ptx" else []),
+                remedy=Remedy(text="train with PyTorch or JAX on this GPU, or use NVIDIA's TensorFlow container"),
+            )
+        elif runs == "ptx" and _driver_older(nvidia, tensorflow.cuda or "", knowledge):
+            yield warn(
+                f"TensorFlow {version} has only PTX for compute capability {capability}, newer than the driver",
+                subject=label(gpu),
+                evidence=[*evidence, f"built for CUDA {tensorflow.cuda}, the driver has {nvidia.cuda_driver_version}"],
+                remedy=Remedy(text="update the driver: this one cannot compile that PTX", who="admin"),
+            )
 
 
 @check(area="frameworks", after="gpu-arch-below-profile")
@@ -156,11 +138,15 @@ def gpu_arch_not_in_jax(nvidia: Nvidia, jax: Jax, profile: Profile, knowledge: K
     """JAX's CUDA plugin does not support a GPU."""
     gpus, major = list(_capable(nvidia, profile, knowledge)), cuda_major(jax)
     row = knowledge.jax.plugins.get(str(major)) if gpus and major else None
-    for gpu, capability in gpus if row else []:
-        if row and satisfies(capability, row.capability) is False:
+    for gpu, capability in gpus if row and major else []:
+        if row and major and satisfies(capability, row.capability) is False:
             yield fail(
                 f"JAX for CUDA {major} does not run on compute capability {capability}",
                 subject=label(gpu),
                 evidence=[f"it needs {row.capability} ({row.source})"],
-                remedy=Remedy(text="install the plugin for CUDA 12, which runs on 5.2 and newer"),
+                remedy=Remedy(
+                    text="install the plugin for CUDA 12, which runs on 5.2 and newer"
+                    if major > 12
+                    else "train with an older PyTorch: no JAX that envkit knows runs on this GPU"
+                ),
             )

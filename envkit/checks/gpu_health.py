@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._gpus import judged, label, reset, usable
+from envkit.checks._gpus import dealt_out, judged, label, reset, unified, usable
 from envkit.findings import Findings, Remedy, fail, warn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from envkit.facts import Facts
     from envkit.facts.accelerators import Nvidia, NvidiaGpu
+    from envkit.knowledge import Knowledge
     from envkit.profile import Profile
 
 _LOST = {"GPU_IS_LOST", "GPU_NOT_FOUND"}
+_SILENT = ("no answer", "killed by", "not asked")  # words of ours, not of NVML
 _HARDWARE_SLOWDOWN = ("hw_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown", "sw_thermal_slowdown")
 GIB = 1024**3
 
@@ -62,10 +65,16 @@ def gpu_needs_reset(nvidia: Nvidia, profile: Profile) -> Findings:
 
 
 @check(area="accelerators")
-def gpu_unreadable(nvidia: Nvidia, profile: Profile) -> Findings:
-    """A GPU is listed but cannot be opened, for a reason other than being lost or in need of a reset."""
+def gpu_unreadable(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
+    """A GPU is listed but cannot be opened, for a reason other than being lost or in need of a reset.
+
+    One that does not answer is told by nvidia-driver-hangs. In a job, others' GPUs may be listed without permission.
+    """
+    seen = len(usable(nvidia))
+    given = dealt_out(facts, seen)
+    told = {*_LOST, "RESET_REQUIRED", *(["NO_PERMISSION"] if given is not None and seen >= given else [])}
     for gpu, error in _broken(nvidia, profile):
-        if error not in _LOST and error != "RESET_REQUIRED":
+        if error not in told and not error.startswith(_SILENT):
             yield fail(
                 "the GPU cannot be opened",
                 subject=label(gpu),
@@ -95,17 +104,18 @@ def ecc_uncorrected(nvidia: Nvidia, profile: Profile, *, allowed: int = 0) -> Fi
 def gpu_hot(nvidia: Nvidia, profile: Profile, *, margin_celsius: int = 3, limit_celsius: int = 90) -> Findings:
     """A GPU is within a few degrees of the temperature at which it slows itself down.
 
-    limit_celsius stands in where the GPU does not tell its own limit.
+    GPUs from Hopper on tell how far they are from it. limit_celsius stands in where a GPU tells no limit of its own.
     """
     for gpu in _sound(nvidia, profile):
-        slowdown = gpu.temperature_slowdown_celsius
-        limit = limit_celsius if slowdown is None else slowdown - margin_celsius
-        if gpu.temperature_celsius is not None and gpu.temperature_celsius >= limit:
-            own = "not told" if slowdown is None else f"{slowdown} °C"
+        now, slowdown = gpu.temperature_celsius, gpu.temperature_slowdown_celsius
+        left = gpu.temperature_margin_celsius
+        if left is None and now is not None and slowdown is not None:
+            left = slowdown - now
+        if left <= margin_celsius if left is not None else now is not None and now >= limit_celsius:
             yield warn(
-                f"the GPU is at {gpu.temperature_celsius} °C",
+                f"the GPU is at {now} °C" if now is not None else "the GPU is too hot",
                 subject=label(gpu),
-                evidence=[f"it slows down at: {own}"],
+                evidence=["it slows down at: not told" if left is None else f"it slows down in: {left} °C"],
                 remedy=Remedy(text="improve the cooling (fans, air flow, dust, room temperature)", who="admin"),
             )
 
@@ -151,23 +161,37 @@ def compute_mode_prohibited(nvidia: Nvidia, profile: Profile) -> Findings:
 
 
 @check(area="accelerators")
-def gpu_memory_held(nvidia: Nvidia, profile: Profile, *, share: float = 0.25) -> Findings:
-    """A good part of a GPU's memory is in use before training begins."""
+def gpu_memory_held(nvidia: Nvidia, profile: Profile, knowledge: Knowledge, *, share: float = 0.25) -> Findings:
+    """A good part of a GPU's memory, or of a MIG device's, is in use before training begins.
+
+    Of GPUs with memory of their own; what programs hold of the machine's is seen by memory-low.
+    """
     for gpu in _sound(nvidia, profile):
-        total, used = gpu.memory_total_bytes, gpu.memory_used_bytes
-        if not total or used is None or used < share * total:
-            continue
-        processes = [
-            f"process {p.pid} ({p.kind})" + (f": {p.memory_used_bytes / GIB:.1f} GiB" if p.memory_used_bytes else "")
-            for p in gpu.processes or []
-        ]
-        unseen = "no process is visible: it runs in another container or has left memory behind"
-        yield warn(
-            f"{used / GIB:.1f} of {total / GIB:.1f} GiB of the GPU's memory are in use",
-            subject=label(gpu),
-            evidence=processes or [unseen],
-            remedy=Remedy(text="stop the processes that hold it, or use another GPU (CUDA_VISIBLE_DEVICES)"),
-        )
+        for subject, total, used in [] if unified(gpu, knowledge) else _memories(gpu):
+            if not total or used is None or used < share * total:
+                continue
+            processes = [
+                f"process {p.pid} ({p.kind})"
+                + (f": {p.memory_used_bytes / GIB:.1f} GiB" if p.memory_used_bytes else "")
+                for p in gpu.processes or []
+            ]
+            unseen = "no process is visible: it runs in another container or has left memory behind"
+            yield warn(
+                f"{used / GIB:.1f} of {total / GIB:.1f} GiB of the GPU's memory are in use",
+                subject=subject,
+                evidence=processes or [unseen],
+                remedy=Remedy(text="stop the processes that hold it, or use another GPU (CUDA_VISIBLE_DEVICES)"),
+            )
+
+
+def _memories(gpu: NvidiaGpu) -> list[tuple[str, int | None, int | None]]:
+    """Subject, size and use of its memory, or of that of the MIG devices it is divided into."""
+    if not gpu.mig:
+        return [(label(gpu), gpu.memory_total_bytes, gpu.memory_used_bytes)]
+    return [
+        (f"{label(gpu)}, MIG device {part.index} ({part.profile})", part.memory_total_bytes, part.memory_used_bytes)
+        for part in gpu.mig
+    ]
 
 
 @check(area="accelerators")

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._gpus import judged, label, reset, usable
-from envkit.findings import Findings, Remedy, fail, warn
+from envkit.findings import Findings, Remedy, count, fail, warn
 
 if TYPE_CHECKING:
-    from envkit.facts import Facts
     from envkit.facts.accelerators import Nvidia, NvidiaGpu
     from envkit.knowledge import Knowledge
     from envkit.profile import Profile
@@ -69,6 +68,25 @@ def pcie_replays_many(nvidia: Nvidia, profile: Profile, *, limit: int = 10_000) 
             )
 
 
+@check(area="accelerators", after=("gpu-lost", "xid-hardware-fault"))
+def gpu_pcie_errors(nvidia: Nvidia, profile: Profile, *, nonfatal_limit: int = 100) -> Findings:
+    """A GPU has noted PCIe errors that could not be corrected (AER), as /sys counts them.
+
+    A few that are not fatal come from the search for devices at start.
+    """
+    by_address = {(gpu.pci_address or "").lower(): gpu for gpu in nvidia.gpus or []}
+    for device in (nvidia.pci_devices or []) if judged(profile) else []:
+        fatal, others = device.errors_fatal or 0, device.errors_nonfatal or 0
+        if fatal or others >= nonfatal_limit:
+            gpu = by_address.get(device.address.lower())
+            yield warn(
+                count(fatal or others, "uncorrectable PCIe error"),
+                subject=label(gpu) if gpu else f"GPU at {device.address}",
+                evidence=[f"AER: {fatal} fatal, {others} others"],
+                remedy=Remedy(text="reseat the card, riser and cables; update the firmware of the board", who="admin"),
+            )
+
+
 @check(area="accelerators")
 def bar1_small(nvidia: Nvidia, profile: Profile, knowledge: Knowledge, *, minimum_bytes: int = GIB) -> Findings:
     """The window into the memory of a server's GPUs (BAR1) is small: no direct transfers between GPUs and network."""
@@ -125,34 +143,6 @@ def nvlink_errors(nvidia: Nvidia, profile: Profile, *, limit: int = 10) -> Findi
 
 def _active(gpu: NvidiaGpu) -> int:
     return sum(1 for link in gpu.nvlinks or [] if link.active)
-
-
-@check(area="accelerators", after="nvswitch-fault")
-def nvlink_fabric_manager_down(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
-    """The GPUs of an NVSwitch machine are not registered with the fabric manager: CUDA does not start (error 802)."""
-    waiting, failed = [], []
-    for gpu in usable(nvidia) if judged(profile) else []:
-        if gpu.fabric_state in {"not-started", "in-progress"}:
-            waiting.append(gpu)
-        elif gpu.fabric_state == "completed" and gpu.fabric_status not in {None, "success"}:
-            failed.append(gpu)
-    if waiting or failed:
-        in_container = facts.container.facts is not None
-        start = [["sudo", "systemctl", "enable", "--now", "nvidia-fabricmanager"]]
-        yield fail(
-            f"{len(waiting or failed)} GPUs "
-            + ("are not registered with the fabric manager" if waiting else "could not register at the NVLink fabric"),
-            evidence=[
-                f"{label(g)}: fabric {g.fabric_state}, {g.fabric_status or 'no status'}" for g in waiting or failed
-            ],
-            remedy=Remedy(
-                text="start the fabric manager"
-                + (" on the host" if in_container else "")
-                + ", in the version of the driver",
-                commands=[] if in_container else start,
-                who="admin",
-            ),
-        )
 
 
 @check(area="accelerators", after="gpu-needs-reset")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
+from envkit.checks._admin import driver_branch, system_package
 from envkit.checks._gpus import judged, label, usable
 from envkit.checks._packages import listed
 from envkit.findings import Findings, Remedy, fail, warn
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from envkit.profile import Profile
 
 _IN_ERROR = ("ERR!", "UNKNOWN", "UNKNOWN ERROR")
+_OF_SENSORS = re.compile(
+    r"temperature|power|clock|fan|memory|ecc|retired|remapped|pcie|performance|utilization|throttle"
+)
 
 
 def _of_a_server(gpu: NvidiaGpu, knowledge: Knowledge) -> bool:
@@ -34,13 +39,14 @@ def persistence_mode_off(nvidia: Nvidia, facts: Facts, profile: Profile, knowled
         return
     off = [gpu for gpu in usable(nvidia) if gpu.persistence_mode is False and _of_a_server(gpu, knowledge)]
     if off:
+        install, origin = system_package("nvidia-persistenced", facts, knowledge, branch=driver_branch(nvidia))
         yield warn(
             "persistence mode is off: the first use of a GPU takes seconds, and its settings are lost between uses",
             evidence=[f"{label(gpu)}: persistence mode off" for gpu in off[:2]]
             + ([f"{len(off)} GPUs in all"] if len(off) > 2 else []),
             remedy=Remedy(
-                text="run the persistence daemon",
-                commands=[["sudo", "systemctl", "enable", "--now", "nvidia-persistenced"]],
+                text=f"install{origin} and run the persistence daemon",
+                commands=[*install, ["sudo", "systemctl", "enable", "--now", "nvidia-persistenced"]],
                 who="admin",
             ),
         )
@@ -71,21 +77,66 @@ def power_limit_lowered(nvidia: Nvidia, profile: Profile, *, share: float = 0.9)
 
 
 @check(area="accelerators")
+def application_clocks_lowered(nvidia: Nvidia, profile: Profile) -> Findings:
+    """A GPU's application clocks have been set below their default, so it computes more slowly.
+
+    Drivers of 2025 and later no longer tell them; there the clocks' reasons do (gpu-throttled).
+    """
+    for gpu in usable(nvidia) if judged(profile) else []:
+        now, usual = gpu.clock_sm_application_megahertz, gpu.clock_sm_application_default_megahertz
+        if now and usual and now < usual:
+            yield warn(
+                f"it is set to {now} MHz under load, by default it has {usual} MHz",
+                subject=label(gpu),
+                evidence=[f"application clock of the multiprocessors: {now} MHz, default {usual} MHz"],
+                remedy=Remedy(
+                    text="set the default clocks, unless they are low on purpose",
+                    commands=[["sudo", "nvidia-smi", "-i", str(gpu.index), "-rac"]],
+                    who="admin",
+                ),
+            )
+
+
+@check(area="accelerators")
+def vgpu_unlicensed(nvidia: Nvidia, profile: Profile) -> Findings:
+    """A virtual GPU has no licence: after a while it slows down, and CUDA stops with error 102.
+
+    Sources: NVIDIA Virtual GPU Client Licensing User Guide; CUDA runtime API, cudaErrorDeviceNotLicensed.
+    """
+    for gpu in usable(nvidia) if judged(profile) else []:
+        if gpu.virtualization_mode == "vgpu" and gpu.vgpu_licensed is False:
+            yield fail(
+                "this virtual GPU has no licence, so CUDA stops after a while",
+                subject=label(gpu),
+                evidence=[f"licence for {gpu.vgpu_product or 'a product that is not named'}: none"],
+                remedy=Remedy(
+                    text="give this machine a licence token (/etc/nvidia/ClientConfigToken) and restart nvidia-gridd",
+                    commands=[["sudo", "systemctl", "restart", "nvidia-gridd"]],
+                    who="admin",
+                ),
+            )
+
+
+@check(area="accelerators")
 def gpu_memory_hot(
     nvidia: Nvidia, profile: Profile, knowledge: Knowledge, *, limit_celsius: int = 95, desktop_celsius: int = 106
 ) -> Findings:
-    """A GPU's memory is near the temperature at which it slows down: 95 °C for HBM, 106 °C for GDDR6X."""
+    """A GPU's memory is at the temperature at which it slows down.
+
+    Where the GPU does not tell that: 95 °C for HBM (limit_celsius), 106 °C for GDDR6X (desktop_celsius).
+    """
     for gpu in usable(nvidia) if judged(profile) else []:
-        now = gpu.memory_temperature_celsius
-        if now is not None and now >= limit_celsius:
-            limit = limit_celsius if _of_a_server(gpu, knowledge) else desktop_celsius
-            if now >= limit:
-                yield warn(
-                    f"its memory is at {now} °C",
-                    subject=label(gpu),
-                    evidence=[f"limit {limit} °C"],
-                    remedy=Remedy(text="improve the cooling of the memory (air flow, thermal pads)", who="admin"),
-                )
+        now, own = gpu.memory_temperature_celsius, gpu.memory_temperature_max_celsius
+        if now is None or now < min(limit_celsius, own or limit_celsius):
+            continue
+        limit = own or (limit_celsius if _of_a_server(gpu, knowledge) else desktop_celsius)
+        if now >= limit:
+            yield warn(
+                f"its memory is at {now} °C",
+                subject=label(gpu),
+                evidence=[f"limit {limit} °C"],
+                remedy=Remedy(text="improve the cooling of the memory (air flow, thermal pads)", who="admin"),
+            )
 
 
 @check(area="accelerators")
@@ -132,13 +183,16 @@ def vbios_differs(nvidia: Nvidia, profile: Profile, knowledge: Knowledge) -> Fin
 def gpu_fields_in_error(nvidia: Nvidia, profile: Profile, facts: Facts) -> Findings:
     """A GPU answers some questions with an error (ERR!, Unknown Error): a sensor or the board is failing.
 
-    Under WSL that is how unsupported questions are answered.
+    Under WSL and of virtual GPUs that is how unsupported questions are answered.
     """
     system = facts.system.facts
     if not judged(profile) or (system and system.wsl):
         return
     for gpu in usable(nvidia):
-        failing = [name for name, why in gpu.unreadable.items() if why.strip("[]").upper() in _IN_ERROR]
+        if gpu.virtualization_mode == "vgpu":
+            continue
+        silent = {name: why for name, why in gpu.unreadable.items() if _OF_SENSORS.search(name)}
+        failing = [name for name, why in silent.items() if why.strip("[]").upper() in _IN_ERROR]
         if failing:
             yield (warn if len(failing) == 1 else fail)(
                 f"it answers with an error: {listed(failing)}",

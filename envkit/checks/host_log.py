@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from envkit.facts.machine import KernelLog
 
 
-def _of_a_host(facts: Facts) -> bool:
+def of_a_host(facts: Facts) -> bool:
     """Whether the log is that of a host that is looked at: a container shares the log of its host."""
     return bool(facts.sources) or facts.container.outcome == "absent"
 
@@ -22,7 +22,7 @@ def _of_a_host(facts: Facts) -> bool:
 def host_memory_errors(kernel_log: KernelLog, facts: Facts) -> Findings:
     """The processor or the main memory has reported hardware errors that it could not correct (MCE, EDAC)."""
     messages = [m for m in of_kind(kernel_log, "mce") if " CE " not in m.text and "orrected error" not in m.text]
-    if messages and _of_a_host(facts):
+    if messages and of_a_host(facts):
         yield warn(
             "the kernel has logged hardware errors of processor or memory",
             evidence=told(messages),
@@ -34,7 +34,7 @@ def host_memory_errors(kernel_log: KernelLog, facts: Facts) -> Findings:
 def disk_failing(kernel_log: KernelLog, facts: Facts) -> Findings:
     """A disk reports errors, or a file system has been made read-only because of them."""
     remounts, errors = of_kind(kernel_log, "read-only-remount"), of_kind(kernel_log, "io-error")
-    if not (remounts or errors) or not _of_a_host(facts):
+    if not (remounts or errors) or not of_a_host(facts):
         return
     yield (fail if remounts else warn)(
         "a file system has been made read-only after errors" if remounts else "a disk reports errors",
@@ -62,7 +62,7 @@ def file_handles_exhausted(kernel_log: KernelLog) -> Findings:
 def kernel_hangs(kernel_log: KernelLog, facts: Facts) -> Findings:
     """Tasks or processors have hung in the kernel: slow or lost disks, network file systems, or drivers."""
     messages = of_kind(kernel_log, "hung-task", "soft-lockup")
-    if messages and _of_a_host(facts):
+    if messages and of_a_host(facts):
         names = sorted({m.process for m in messages if m.process})
         yield warn(
             f"{'tasks have' if names else 'processors have'} hung in the kernel"
@@ -76,7 +76,7 @@ def kernel_hangs(kernel_log: KernelLog, facts: Facts) -> Findings:
 def kernel_oops(kernel_log: KernelLog, facts: Facts) -> Findings:
     """The kernel has crashed in one of its parts (oops, panic): whatever runs since then may fail."""
     messages = of_kind(kernel_log, "oops")
-    if messages and _of_a_host(facts):
+    if messages and of_a_host(facts):
         yield warn(
             "the kernel has logged a crash of its own",
             evidence=told(messages),
@@ -88,7 +88,7 @@ def kernel_oops(kernel_log: KernelLog, facts: Facts) -> Findings:
 def pcie_errors(kernel_log: KernelLog, facts: Facts) -> Findings:
     """PCIe devices report errors that could not be corrected (AER)."""
     messages = [m for m in of_kind(kernel_log, "aer") if "ncorrect" in m.text or "atal" in m.text]
-    if messages and _of_a_host(facts):
+    if messages and of_a_host(facts):
         yield warn(
             "PCIe errors could not be corrected",
             evidence=told(messages),

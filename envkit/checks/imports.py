@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._packages import installed, repair
+from envkit.checks._packages import installed, remove_bytecode, repair
 from envkit.findings import Findings, Remedy, fail
 from envkit.versions import satisfies
 
@@ -28,34 +28,39 @@ _CAUSES = (
 )
 
 
-def _failed(name: str, deep: TorchDeep | TensorflowDeep | JaxDeep, knowledge: Knowledge) -> Findings:
+def _failed(name: str, deep: TorchDeep | TensorflowDeep | JaxDeep, knowledge: Knowledge, facts: Facts) -> Findings:
     if deep.imported:
         return
     error = deep.error or "no error was told"
-    row = knowledge.import_failure(error)
+    row, python = knowledge.import_failure(error), facts.python.facts
+    clears = bool(row and row.bytecode and python and python.prefix)
     yield fail(
         f"{name} cannot be imported" + (f": {row.cause}" if row else ""),
         evidence=[error],
-        remedy=Remedy(text=row.remedy if row else "reinstall it together with what it requires"),
+        remedy=Remedy(
+            text=row.remedy if row else "reinstall it together with what it requires",
+            commands=[remove_bytecode(python.prefix)] if clears and python else [],
+            safe=clears,
+        ),
     )
 
 
 @check(area="frameworks", after=(*_CAUSES, "torch-torchvision-mismatch"))
-def torch_import_fails(torch_deep: TorchDeep, knowledge: Knowledge) -> Findings:
+def torch_import_fails(torch_deep: TorchDeep, knowledge: Knowledge, facts: Facts) -> Findings:
     """PyTorch cannot be imported."""
-    yield from _failed("PyTorch", torch_deep, knowledge)
+    yield from _failed("PyTorch", torch_deep, knowledge, facts)
 
 
 @check(area="frameworks", after=(*_CAUSES, "cpu-no-avx"))
-def tensorflow_import_fails(tensorflow_deep: TensorflowDeep, knowledge: Knowledge) -> Findings:
+def tensorflow_import_fails(tensorflow_deep: TensorflowDeep, knowledge: Knowledge, facts: Facts) -> Findings:
     """TensorFlow cannot be imported."""
-    yield from _failed("TensorFlow", tensorflow_deep, knowledge)
+    yield from _failed("TensorFlow", tensorflow_deep, knowledge, facts)
 
 
 @check(area="frameworks", after=(*_CAUSES, "jax-jaxlib-mismatch"))
-def jax_import_fails(jax_deep: JaxDeep, knowledge: Knowledge) -> Findings:
+def jax_import_fails(jax_deep: JaxDeep, knowledge: Knowledge, facts: Facts) -> Findings:
     """JAX cannot be imported."""
-    yield from _failed("JAX", jax_deep, knowledge)
+    yield from _failed("JAX", jax_deep, knowledge, facts)
 
 
 @check(area="frameworks")
@@ -74,5 +79,7 @@ def numpy_abi(python: Python, facts: Facts, profile: Profile) -> Findings:
         yield fail(
             f"{framework} was built for NumPy 1, and NumPy {numpy.version} is installed",
             evidence=[f"numpy {numpy.version}"],
-            remedy=Remedy(text="install NumPy 1, or a newer framework", commands=repair(python, profile, "numpy<2")),
+            remedy=Remedy(
+                text="install NumPy 1, or a newer framework", commands=repair(python, profile, "numpy<2"), safe=True
+            ),
         )

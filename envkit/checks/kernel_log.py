@@ -32,6 +32,10 @@ _ACTIONS = {
 }
 _ORDER = ("reboot", "reset", "vendor", "update", "restart-app", "watch")
 _GSP = {119, 120}
+_NOT_STARTED = re.compile(
+    r"(?i)init_?adapter failed|NVIDIA probe routine failed|None of the NVIDIA devices|Cannot attach gpu"
+    r"|I/O region assigned"
+)
 
 
 def of_kind(log: KernelLog | None, *kinds: str) -> list[KernelMessage]:
@@ -176,8 +180,8 @@ def gpu_unsupported_by_driver(kernel_log: KernelLog, facts: Facts, profile: Prof
 
 @check(area="accelerators", after=("xid-hardware-fault", "gpu-unsupported-by-driver"))
 def gpu_init_fails(kernel_log: KernelLog, facts: Facts, profile: Profile) -> Findings:
-    """The NVIDIA driver could not start a GPU (RmInitAdapter failed)."""
-    messages = [m for m in of_kind(kernel_log, "nvrm", "gsp") if re.search(r"(?i)init_?adapter failed", m.text)]
+    """The NVIDIA driver could not start a GPU (RmInitAdapter failed, a BAR without an address)."""
+    messages = [m for m in of_kind(kernel_log, "nvrm", "gsp") if _NOT_STARTED.search(m.text)]
     nvidia = facts.nvidia.facts
     complete = nvidia and nvidia.gpus and not any(gpu.error for gpu in nvidia.gpus)
     if messages and judged(profile) and not complete:

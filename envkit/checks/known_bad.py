@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._gpus import capability_of, judged, label, usable
-from envkit.checks._packages import TENSORFLOWS, installed, listed
+from envkit.checks._packages import TENSORFLOWS, install, installed, listed, uninstall
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import satisfies
 
@@ -40,7 +40,14 @@ def known_bad_combination(python: Python, facts: Facts, profile: Profile, knowle
             evidence=[f"{name} {packages[name].version} is installed" for name in found]
             + [f"{label(gpu)}: compute capability {capability_of(gpu, knowledge)}" for gpu in gpus[:4]]
             + [row.source],
-            remedy=Remedy(text=row.remedy),
+            remedy=Remedy(
+                text=row.remedy,
+                commands=[
+                    *([uninstall(python, *row.uninstall)] if row.uninstall else []),
+                    *([install(python, *row.install)] if row.install else []),
+                ],
+                safe=bool(row.install or row.uninstall),
+            ),
         )
 
 
@@ -72,7 +79,7 @@ def keras_mismatch(python: Python) -> Findings:
             yield fail(
                 f"{name} {companion.version} is made for another TensorFlow",
                 evidence=[f"TensorFlow {tensorflow.version if tensorflow else ''} is installed"],
-                remedy=Remedy(text=f"install {name}{wanted}"),
+                remedy=Remedy(text=f"install {name}{wanted}", commands=[install(python, f"{name}{wanted}")], safe=True),
             )
 
 

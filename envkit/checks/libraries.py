@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from envkit.checks import check
 from envkit.checks._packages import installed
 from envkit.findings import Findings, Remedy, fail, warn
-from envkit.versions import release
+from envkit.versions import minor, release, satisfies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from envkit.facts import Facts
     from envkit.facts.software import JaxDeep, Python, TensorflowDeep, Torch, TorchDeep
 
-_CUDA = re.compile(r"(lib(?:cudart|cudnn\w*|cublas(?:Lt)?|nccl|nvrtc|cufft|cusparse))\.so\.(\d+)")
+_NAMES = "cudart|cudnn\\w*|cublas(?:Lt)?|cufft\\w*|curand|cusolver\\w*|cusparse(?:Lt)?|cupti|nccl|nvrtc|nvJitLink"
+_CUDA = re.compile(rf"(lib(?:{_NAMES}))\.so\.(\d+)")
 _OPENMP = re.compile(r"(lib(?:iomp5|omp))(?:-\w+)?\.so")
 
 
@@ -67,9 +67,12 @@ def duplicate_openmp_runtime(
 
 @check(area="frameworks", after=("framework-libraries-shadowed", "nvidia-pin-mismatch"))
 def cudnn_version_mismatch(torch: Torch, torch_deep: TorchDeep) -> Findings:
-    """The cuDNN that PyTorch has loaded is older than the one it was built with."""
-    built, loaded = release(torch.cudnn or ""), release(torch_deep.cudnn or "")
-    if built and loaded and loaded[:3] < built[:3]:
+    """The cuDNN that PyTorch has loaded is older than the one it was built with, or of another major version.
+
+    PyTorch refuses such; an older patch of the same minor version it takes.
+    """
+    fitting = f"~={minor(torch.cudnn)}" if torch.cudnn else ""
+    if torch_deep.cudnn and satisfies(torch_deep.cudnn, fitting) is False:
         yield fail(
             f"cuDNN {torch_deep.cudnn} is loaded, PyTorch {torch.version} was built with {torch.cudnn}",
             evidence=[path for path in torch_deep.libraries if "libcudnn" in path][:4],
@@ -88,19 +91,3 @@ def nccl_version_mismatch(python: Python, torch_deep: TorchDeep) -> Findings:
             evidence=[path for path in torch_deep.libraries if "libnccl" in path],
             remedy=Remedy(text="unset LD_LIBRARY_PATH and LD_PRELOAD"),
         )
-
-
-@check(area="frameworks")
-def rocm_gfx_unsupported(torch: Torch, torch_deep: TorchDeep, python: Python, facts: Facts) -> Findings:
-    """PyTorch's ROCm build has no code for an AMD GPU."""
-    amd, code = facts.amd.facts, {arch.partition(":")[0] for arch in torch_deep.arch_list or []}
-    overridden = "HSA_OVERRIDE_GFX_VERSION" in python.environment
-    for gfx in sorted({g.gfx.partition(":")[0] for g in (amd.gpus or []) if g.gfx}) if amd and torch.hip else []:
-        if code and gfx not in code and not overridden:
-            yield fail(
-                f"PyTorch {torch.version} has no code for {gfx}",
-                evidence=[f"code for {' '.join(sorted(code))}"],
-                remedy=Remedy(
-                    text="install a ROCm build that supports this GPU (HSA_OVERRIDE_GFX_VERSION is a last resort)"
-                ),
-            )

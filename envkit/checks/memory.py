@@ -82,3 +82,25 @@ def cgroup_oom_kills(memory: Memory) -> Findings:
             + ([f"cgroup limit {size(limit)}"] if isinstance(limit, int) else []),
             remedy=Remedy(text=f"{_RAISE}, or use smaller batches and fewer data loader workers"),
         )
+
+
+@check(area="machine", after="cgroup-memory-limit-low")
+def cgroup_memory_throttled(memory: Memory, profile: Profile, *, share: float = 0.05) -> Findings:
+    """The cgroup's memory.high is nearly reached, or below what the profile requires: processes are slowed to a crawl.
+
+    share: of memory.high that should be left.
+    """
+    high, left, wanted = memory.cgroup_high_bytes, memory.cgroup_high_left_bytes, profile.requires.memory
+    if not isinstance(high, int):
+        return
+    near = isinstance(left, int) and left < share * high
+    if near or high < wanted:
+        needs = f", profile {profile.name} needs {size(wanted)}" if high < wanted else ""
+        yield warn(
+            f"processes are slowed down once they use {size(high)} of memory{needs}",
+            evidence=[
+                f"memory.high {size(high)} of the cgroup",
+                f"{size(left)} left" if isinstance(left, int) else "use unknown",
+            ],
+            remedy=Remedy(text="raise memory.high (systemd: MemoryHigh=; Kubernetes: MemoryQoS)", who="admin"),
+        )

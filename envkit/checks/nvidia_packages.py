@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._packages import FRAMEWORKS, installed, listed, marker_environment, repair, setup
+from envkit.checks._packages import (
+    FRAMEWORKS,
+    install,
+    installed,
+    listed,
+    marker_environment,
+    pinned,
+    repair,
+    requiring,
+    setup,
+    uninstall,
+)
 from envkit.findings import Findings, Remedy, fail, warn
-from envkit.versions import marker_holds, parse_requirement, satisfies
+from envkit.versions import Requirement, marker_holds, parse_requirement, satisfies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
     from envkit.facts import Facts
-    from envkit.facts.software import Python
+    from envkit.facts.software import Package, Python
     from envkit.profile import Profile
 
-_LIBRARIES = ("libcudart", "libcudnn", "libcublas", "libnccl", "libnvrtc")
-_CUDA_WORDS = ("cuda", "cudnn", "nccl")
+_EXTRAS = ("", "and-cuda", "with-cuda")
+_EXTRA = re.compile(r"""extra\s*==\s*["']([\w-]+)["']""")
 
 
 @check(area="python")
@@ -25,7 +37,8 @@ def mixed_cuda_majors(python: Python, profile: Profile) -> Findings:
     """NVIDIA's libraries of two CUDA versions are installed together.
 
     The wheels of cuDNN, NCCL, NVSHMEM and cuSPARSELt for CUDA 12 and for CUDA 13 write the same files, so that each
-    library belongs to whichever came last. Happens with PyTorch 2.11 or newer beside tensorflow[and-cuda].
+    library belongs to whichever came last. Happens with PyTorch 2.11 or newer beside tensorflow[and-cuda]. The others,
+    which for CUDA 13 are named without it (nvidia-cublas), lie apart: a warning.
     """
     families: dict[str, list[str]] = {}
     for name in installed(python):
@@ -36,11 +49,20 @@ def mixed_cuda_majors(python: Python, profile: Profile) -> Findings:
     twice = {c: sorted(found) for c, found in twice.items() if len(found) > 1}
     if twice:
         collisions = [c for c in python.collisions if all(name.startswith("nvidia-") for name in c.packages)]
-        yield fail(
+        needless = [n for found in twice.values() for n in found if not requiring(n, python)]
+        needed = [installed(python)[n] for found in twice.values() for n in found if n not in needless]
+        overwritten = bool(collisions) or any(len(found) > 1 for found in families.values())
+        yield (fail if overwritten else warn)(
             f"libraries of two CUDA versions are installed: {listed(c.removeprefix('nvidia-') for c in twice)}",
             evidence=[listed(found) for found in twice.values()]
             + [f"{listed(c.packages)} both own {c.example}" for c in collisions],
             remedy=Remedy(
+                text="remove those that nothing requires, and install again the others, whose files they overwrote",
+                commands=[uninstall(python, *needless), install(python, *map(pinned, needed), reinstall=True)],
+                safe=True,
+            )
+            if len(needless) == len(needed)
+            else Remedy(
                 text="keep the frameworks of one CUDA version in one environment"
                 if profile.name
                 else "make one environment for each CUDA version",
@@ -53,69 +75,40 @@ def mixed_cuda_majors(python: Python, profile: Profile) -> Findings:
 def nvidia_pin_mismatch(python: Python, facts: Facts, profile: Profile) -> Findings:
     """An NVIDIA library is missing, or of another version than the framework requires.
 
-    Those of TensorFlow's and-cuda extra may be missing, but not be of another version.
+    Also what it requires by way of cuda-toolkit, as PyTorch does from 2.11 on. Those of the extras of TensorFlow
+    (and-cuda) and of JAX's plugin (with-cuda) may be missing, but not be of another version.
     """
     packages, environment = installed(python), marker_environment(facts)
-    with_extra = {**environment, "extra": "and-cuda"}
-    for name in FRAMEWORKS:
-        wrong = []
-        for line in packages[name].requires if name in packages else []:
-            r = parse_requirement(line)
-            if not r or not r.name.startswith("nvidia-") or not r.specifiers:
-                continue
+    plugins = [name for name in packages if name.startswith("jax-cuda")]
+    for name in (*FRAMEWORKS, *plugins):
+        wrong: dict[str, str | None] = {}
+        for r in _libraries_of(packages[name], packages, environment) if name in packages else ():
             have = packages[r.name].version if r.name in packages else None
             met = have is not None and satisfies(have, r.specifiers) is not False
-            if not met and marker_holds(r.marker, environment if have is None else with_extra):
-                wrong.append((str(r), have))
+            extras = _EXTRAS[:1] if have is None else _EXTRAS
+            if not met and any(marker_holds(r.marker, {**environment, "extra": extra}) for extra in extras):
+                wrong[str(r)] = have
         if wrong:
             yield fail(
-                f"NVIDIA libraries are not those it requires: {listed(r for r, _ in wrong)}",
+                f"NVIDIA libraries are not those it requires: {listed(wrong)}",
                 subject=f"{name} {packages[name].version or ''}".rstrip(),
-                evidence=[f"{r}: {have or 'not'} installed" for r, have in wrong],
+                evidence=[f"{r}: {have or 'not'} installed" for r, have in wrong.items()],
                 remedy=Remedy(
-                    text="install what it requires", commands=repair(python, profile, *(r for r, _ in wrong))
+                    text="install what it requires",
+                    commands=repair(python, profile, *wrong),
+                    safe=True,
                 ),
             )
 
 
-@check(area="frameworks")
-def framework_libraries_shadowed(python: Python, facts: Facts) -> Findings:
-    """Other CUDA libraries than those of the wheels are loaded, or would be (LD_LIBRARY_PATH).
-
-    Folders of LD_LIBRARY_PATH come before the wheels' own. With --deep the libraries really mapped are looked at.
-    Source: JAX documentation, "Installation"; pytorch issue 119989.
-    """
-    torch, tensorflow, jax = facts.torch.facts, facts.tensorflow.facts, facts.jax.facts
-    torch_deep = facts.torch_deep.facts
-    built_for_cuda = (torch and torch.cuda) or (tensorflow and tensorflow.cuda_build) or (jax and jax.plugins)
-    if not built_for_cuda:
-        return
-    path = python.environment.get("LD_LIBRARY_PATH", "")
-    remedy = Remedy(text="unset it: the wheels bring their own", commands=[["unset", "LD_LIBRARY_PATH"]])
-    foreign = _outside(torch_deep.libraries if torch_deep else [], python)
-    entries = [entry for entry in path.split(":") if any(word in entry.lower() for word in _CUDA_WORDS)]
-    if foreign:
-        yield fail(
-            "CUDA libraries from outside the environment are loaded",
-            evidence=[*foreign, *([f"LD_LIBRARY_PATH={path}"] if path else [])],
-            remedy=remedy,
-        )
-    elif entries and not (torch_deep and torch_deep.libraries):
-        yield warn(
-            "LD_LIBRARY_PATH puts other CUDA libraries before those of the wheels",
-            evidence=[f"LD_LIBRARY_PATH: {entry}" for entry in entries],
-            remedy=remedy,
-        )
-
-
-def _outside(libraries: Iterable[str], python: Python) -> list[str]:
-    """CUDA libraries that lie in none of the environment's folders; only where wheels bring them."""
-    if not any(name.startswith("nvidia-") for name in installed(python)):
-        return []
-    own = (*python.site_packages, python.prefix)
-    return [
-        path
-        for path in libraries
-        if path.rpartition("/")[2].startswith(_LIBRARIES)
-        and not any(path.startswith(folder) for folder in own if folder)
-    ]
+def _libraries_of(package: Package, packages: dict[str, Package], environment: dict[str, str]) -> Iterator[Requirement]:
+    """What a package requires of NVIDIA's libraries, and by which versions; markers still to be looked at."""
+    for r in filter(None, map(parse_requirement, package.requires)):
+        if r.name.startswith("nvidia-") and r.specifiers:
+            yield r
+        elif r.name == "cuda-toolkit" and r.name in packages and marker_holds(r.marker, environment):
+            for line in packages[r.name].requires:
+                extra, library = _EXTRA.search(line), parse_requirement(line)
+                if extra and library and extra[1] in r.extras and library.specifiers:
+                    holds = marker_holds(library.marker, {**environment, "extra": extra[1]})
+                    yield from [library._replace(marker="")] if holds else []

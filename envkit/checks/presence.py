@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.findings import Findings, Remedy, fail
+from envkit.facts.accelerators import PciDevice
+from envkit.findings import Findings, Remedy, count, fail
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
@@ -22,7 +23,7 @@ def _something_of_nvidia(nvidia: Nvidia) -> bool:
     return bool(nvidia.pci_devices or nvidia.gpus or nvidia.module_loaded or nodes or troubled)
 
 
-@check(area="accelerators")
+@check(area="accelerators", after="scheduler-no-gpu")
 def nvidia_gpu_missing(nvidia: Nvidia | None, facts: Facts, profile: Profile) -> Findings:
     """The profile needs an NVIDIA GPU and there is none.
 
@@ -85,4 +86,21 @@ def apple_silicon_missing(apple: Apple | None, facts: Facts, profile: Profile) -
             f"this is no Apple silicon, which profile {profile.name} needs",
             evidence=[facts.apple.why] if facts.apple.why else [],
             remedy=Remedy(text="use a Mac with Apple silicon; or train on the CPU:", commands=_ON_THE_CPU),
+        )
+
+
+@check(area="accelerators", after=("amd-gpu-missing", "amd-kfd-unusable", "amd-gpu-count-mismatch", "tpu-missing"))
+def accelerators_below_profile(facts: Facts, profile: Profile) -> Findings:
+    """Fewer AMD GPUs or TPU chips than the profile needs.
+
+    Parts of a partitioned GPU count singly, as ROCm counts them.
+    """
+    amd, tpu, wanted = facts.amd.facts, facts.tpu.facts, profile.requires.accelerator
+    found = (amd.gpus if amd else None) if wanted == "amd" else tpu.pci_devices if wanted == "tpu" and tpu else None
+    if found and len(found) < profile.requires.accelerators_min:
+        kind = "AMD GPU" if wanted == "amd" else "TPU chip"
+        yield fail(
+            f"{count(len(found), kind)}, profile {profile.name} needs {profile.requires.accelerators_min}",
+            evidence=[one.address if isinstance(one, PciDevice) else one.pci_address or "no address" for one in found],
+            remedy=Remedy(text="use a machine with more of them, or pass more of them into this container"),
         )

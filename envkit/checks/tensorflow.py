@@ -14,7 +14,7 @@ from envkit.checks._gpus import (
     usable,
     without_accelerator,
 )
-from envkit.checks._packages import repair, wants
+from envkit.checks._packages import repair, uninstall, wants
 from envkit.findings import Findings, Remedy, fail, warn
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from envkit.facts.accelerators import Nvidia
     from envkit.facts.software import Tensorflow, TensorflowDeep
     from envkit.profile import Profile
+
+
+_LOADED_FOR_A_GPU = ("libcudart", "libcublas", "libcublasLt", "libcufft", "libcusolver", "libcusparse", "libcudnn")
+"""What TensorFlow loads before it takes a GPU; without one of them it takes none."""
 
 
 def _cpu_is_meant(profile: Profile) -> bool:
@@ -57,9 +61,10 @@ def tensorflow_cpu_build_on_gpu_host(tensorflow: Tensorflow, facts: Facts, profi
         remedy = Remedy(
             text="uninstall it and install the build for CUDA",
             commands=[
-                ["uv", "pip", "uninstall", *_where(facts), tensorflow.distribution],
+                uninstall(facts.python.facts, tensorflow.distribution),
                 *repair(facts.python.facts, profile, f"tensorflow[and-cuda]=={version}"),
             ],
+            safe=True,
         )
     yield found(
         f"{tensorflow.distribution} {tensorflow.version} is built without CUDA, and this machine has an NVIDIA GPU",
@@ -82,6 +87,7 @@ def tensorflow_cuda_libraries_missing(tensorflow: Tensorflow, facts: Facts, prof
             remedy=Remedy(
                 text="install the and-cuda extra",
                 commands=repair(facts.python.facts, profile, f"tensorflow[and-cuda]=={version}"),
+                safe=True,
             ),
         )
 
@@ -104,16 +110,14 @@ def tensorflow_sees_no_gpu(
     built = tensorflow.cuda_build and tensorflow_deep.imported
     if judged(profile) and built and not seen and usable(nvidia) and tensorflow_deep.error is None:
         found = fail if profile.wants_gpu else warn
+        loaded = {path.rpartition("/")[2].partition(".so")[0] for path in tensorflow_deep.libraries}
+        missing = [library for library in _LOADED_FOR_A_GPU if library not in loaded]
         yield found(
             "TensorFlow sees no GPU",
-            evidence=["tf.config.list_physical_devices() has the CPU only"],
+            evidence=["tf.config.list_physical_devices() has the CPU only"]
+            + ([f"not loaded: {', '.join(missing)}"] if missing else []),
             remedy=Remedy(
                 text="read what TensorFlow says when it looks for devices (TF_CPP_MIN_LOG_LEVEL=0): "
                 "it names the library it could not load"
             ),
         )
-
-
-def _where(facts: Facts) -> list[str]:
-    python = facts.python.facts
-    return ["--python", python.executable] if python else []

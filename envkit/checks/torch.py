@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
@@ -14,7 +15,16 @@ from envkit.checks._gpus import (
     usable,
     without_accelerator,
 )
-from envkit.checks._packages import installed, repair, setup, torch_for_gpus
+from envkit.checks._packages import (
+    COMPANIONS,
+    install,
+    installed,
+    keeps_torch,
+    repair,
+    setup,
+    torch_backend,
+    torch_for_gpus,
+)
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import local, minor, parse_requirement, satisfies
 
@@ -25,7 +35,8 @@ if TYPE_CHECKING:
     from envkit.knowledge import Knowledge
     from envkit.profile import Profile
 
-_COMPANIONS = ("torchvision", "torchaudio")
+_COMMIT = re.compile(r"(?:git)?[0-9a-f]{7,40}(?:$|\.)")  # built from source, each for the other
+_DEVICES = re.compile(r"cpu|cu\d|rocm|xpu")
 
 
 @check(area="frameworks", after=ACCELERATOR_TROUBLE)
@@ -56,6 +67,7 @@ def torch_cpu_build_on_gpu_host(torch: Torch, facts: Facts, profile: Profile, kn
         remedy=Remedy(
             text="install the build for this GPU",
             commands=[setup(profile, facts.python.facts)] if profile.name else other,
+            safe=keeps_torch(other, torch.version),
         ),
     )
 
@@ -89,7 +101,7 @@ def torch_torchvision_mismatch(python: Python, knowledge: Knowledge, profile: Pr
     """
     packages = installed(python)
     torch = packages.get("torch")
-    for name in _COMPANIONS if torch else ():
+    for name in COMPANIONS if torch else ():
         companion = packages.get(name)
         if not torch or not torch.version or not companion or not companion.version:
             continue
@@ -99,7 +111,8 @@ def torch_torchvision_mismatch(python: Python, knowledge: Knowledge, profile: Pr
             row = None if wanted else knowledge.torch_release(torch.version)
             partner = getattr(row, name, "")
             # torchaudio 2.11 is the last and made for every later PyTorch.
-            if not partner or minor(partner) == minor(companion.version) or name == "torchaudio":
+            from_source = all(_COMMIT.match(local(version)) for version in (torch.version, companion.version))
+            if not partner or minor(partner) == minor(companion.version) or name == "torchaudio" or from_source:
                 continue
             wanted = f"({name} {partner} belongs to PyTorch {torch.version})"
         partner = getattr(knowledge.torch_release(torch.version), name, "")
@@ -108,9 +121,20 @@ def torch_torchvision_mismatch(python: Python, knowledge: Knowledge, profile: Pr
             evidence=[f"{name} requires torch{wanted}"],
             remedy=Remedy(
                 text="install versions that belong together",
-                commands=repair(python, profile, f"{name}=={partner}" if partner else name),
+                commands=_beside(torch.version, f"{name}=={partner}" if partner else name, python, profile),
+                safe=True,
             ),
         )
+
+
+def _beside(torch: str, requirement: str, python: Python, profile: Profile) -> list[list[str]]:
+    """How a companion is installed beside this PyTorch: by the profile, or alone from the same index."""
+    commands = repair(python, profile, requirement)
+    if commands[0][:2] == ["envkit", "setup"]:
+        return commands
+    name = requirement.partition("=")[0]
+    # uv takes 0.28.0+cu130 for 0.28.0: unless told to reinstall, it would leave the wrong build.
+    return [install(python, *torch_backend(torch), "--reinstall-package", name, requirement)]
 
 
 @check(area="frameworks", after="torch-torchvision-mismatch")
@@ -122,21 +146,23 @@ def torch_family_variant_mix(python: Python, profile: Profile) -> Findings:
     packages = installed(python)
     torch = packages.get("torch")
     own = local(torch.version) if torch and torch.version else ""
-    for name in _COMPANIONS if own else ():
+    for name in COMPANIONS if own else ():
         companion = packages.get(name)
         if not companion or not companion.version or not torch:
             continue
         other = local(companion.version)
         # Without a local version it is PyPI's build, which for Linux on x86_64 is one for CUDA.
         from_pypi = not other and own == "cpu" and any("linux" in tag and "x86_64" in tag for tag in companion.tags)
-        if (other and other != own) or from_pypi:
+        devices = _DEVICES.match(own) and _DEVICES.match(other)  # "+git354fc07" tells a commit, no device
+        if (devices and other != own) or from_pypi:
             build = f"+{other}" if other else "the CUDA build of PyPI"
-            backend = f"--torch-backend={own}"
+            public = companion.version.partition("+")[0]
             yield fail(
                 f"PyTorch is a build for {own}, {name} is {build}",
                 evidence=[f"torch {torch.version}", f"{name} {companion.version}"],
                 remedy=Remedy(
                     text="install both from the same index",
-                    commands=repair(python, profile, backend, "torch", name, reinstall=True),
+                    commands=_beside(torch.version or "", f"{name}=={public}", python, profile),
+                    safe=True,
                 ),
             )

@@ -16,24 +16,26 @@ SCHEMA = "envkit.diff/1"
 # What changes from minute to minute says nothing about why one machine works and the other does not.
 _VOLATILE = re.compile(
     r"(used|free|available)_bytes$|_celsius$|_watts$|clock_\w+_megahertz$|utilization|processes|oom_kills"
-    r"|seconds$|inodes_free|throttle_reasons|fan_percent|performance_state|pcie_replays|pcie_generation$|unreadable"
+    r"|committed_bytes|high_left_bytes|tasks$|zombies$|file_handles$"
+    r"|seconds$|inodes_free|throttle_reasons|fan_percent|performance_state|pcie_replays|(pcie|link)_generation$|unreadable"
+    r"|link_downs|link_recoveries|symbol_errors|receive_errors|\.interfaces$|holders|lockfile|xgmi_peers|\.hive$|suspended$|unanswered$"
     r"|(^|\.)(uuid|pci_address|address|path|mount_point|location|executable|prefix|base_prefix|found_by|evidence)$"
-    r"|site_packages|started_with_noise|\.requires|\.tags|\.files_missing$|installer$|kernel_log"
+    r"|site_packages|started_with_noise|\.requires|\.tags|\.files_missing$|installer$|kernel_log|code_(runs_on|by_cuda)"
 )
 # The first pattern that fits says how much a difference matters; the rest matters least.
 _WEIGHTS: tuple[tuple[int, str], ...] = (
-    (100, r"^(nvidia|amd|tpu|apple)$"),
-    (97, r"^nvidia\.(gpus|driver_version|cuda_driver_version|nvml\.)|^(amd|tpu|apple)\b"),
+    (100, r"^(nvidia|amd|tpu|intel|apple)$"),
+    (97, r"^nvidia\.(gpus|driver_version|cuda_driver_version|nvml\.)|^(amd|tpu|intel|apple)\b"),
     (95, r"^(torch|tensorflow|jax)(_deep)?\.(version|cuda|hip|xpu|cuda_build|imported|error|cuda_available|arch_list)"),
     (90, r"^(torch|tensorflow|jax|python)$"),
     (85, r"^python\.(duplicates|collisions|shadowed)|files_missing_count"),
     (80, r"^python\.packages\.(nvidia-|torch|tensorflow|jax|keras|numpy|protobuf|triton|ml-dtypes)"),
     (75, r"^python\.(version|implementation|free_threaded|bits)"),
     (70, r"^python\.environment\."),
-    (65, r"^container\b|^nvidia\.(device_nodes|module|uvm|libcuda)"),
-    (60, r"^memory\.(cgroup_limit|shm_total|memory_total)|^cpu\.(cgroup_quota|affinity|flags)"),
+    (65, r"^container(_engine)?\b|^allocation\b|^nvidia\.(device_nodes|module|uvm|libcuda)"),
+    (60, r"^memory\.(cgroup_limit|shm_total|memory_total)|^cpu\.(cgroup_quota|affinity|flags)|^limits\."),
     (55, r"^system\.(libc|architecture|wsl|os)"),
-    (50, r"^disk\.|^cpu\.|^torch|^tensorflow|^jax"),
+    (50, r"^disk\.|^cpu\.|^topology\.|^network\.|^memory_policy\.|^torch|^tensorflow|^jax"),
     (30, r"^python\.packages\."),
 )
 

@@ -12,9 +12,10 @@ from envkit.facts import Facts, ok
 from envkit.facts.accelerators import DeviceNode, Nvidia, NvidiaGpu, Nvml, PciDevice
 from envkit.facts.machine import Container, KernelLog, KernelMessage, System
 from envkit.findings import Finding
+from envkit.knowledge import Knowledge
 from envkit.profile import Profile, Requires
 
-ANY = Profile()
+ANY, KNOWLEDGE = Profile(), Knowledge()
 CPU = Profile(name="cpu")
 NO_FACTS = Facts()
 IN_DOCKER = Facts(container=ok(Container(runtime="docker")))
@@ -51,13 +52,15 @@ def one(found: Iterable[Finding]) -> Finding:
 
 
 def test_gpu_bound_to_nouveau_fires() -> None:
-    found = one(driver.gpu_bound_to_nouveau(nvidia(pci_devices=[pci("nouveau")], module_loaded=False), ANY))
+    found = one(
+        driver.gpu_bound_to_nouveau(nvidia(pci_devices=[pci("nouveau")], module_loaded=False), ANY, NO_FACTS, KNOWLEDGE)
+    )
     assert found.evidence == ["0000:01:00.0: driver nouveau"]
 
 
 def test_gpu_bound_to_nouveau_near_miss() -> None:
-    assert not list(driver.gpu_bound_to_nouveau(nvidia(nouveau_loaded=True), ANY))
-    assert not list(driver.gpu_bound_to_nouveau(nvidia(pci_devices=[pci("nouveau")]), CPU))
+    assert not list(driver.gpu_bound_to_nouveau(nvidia(nouveau_loaded=True), ANY, NO_FACTS, KNOWLEDGE))
+    assert not list(driver.gpu_bound_to_nouveau(nvidia(pci_devices=[pci("nouveau")]), CPU, NO_FACTS, KNOWLEDGE))
 
 
 def test_gpu_bound_to_vfio_fires() -> None:
@@ -84,18 +87,18 @@ UNLOADED: dict[str, Any] = {"module_loaded": False, "module_version": None, "pci
     ],
 )
 def test_nvidia_driver_not_loaded_fires(changes: dict[str, Any], facts: Facts, command: list[list[str]]) -> None:
-    finding = one(driver.nvidia_driver_not_loaded(nvidia(**{**UNLOADED, **changes}), ANY, facts))
+    finding = one(driver.nvidia_driver_not_loaded(nvidia(**{**UNLOADED, **changes}), ANY, facts, KNOWLEDGE))
     assert finding.status == "fail"
     assert finding.remedy is not None
     assert finding.remedy.commands == command
 
 
 def test_nvidia_driver_not_loaded_near_miss() -> None:
-    assert not list(driver.nvidia_driver_not_loaded(nvidia(), CUDA, NO_FACTS))
+    assert not list(driver.nvidia_driver_not_loaded(nvidia(), CUDA, NO_FACTS, KNOWLEDGE))
     wsl = nvidia(pci_devices=[], module_loaded=False)
-    assert not list(driver.nvidia_driver_not_loaded(wsl, CUDA, NO_FACTS))
+    assert not list(driver.nvidia_driver_not_loaded(wsl, CUDA, NO_FACTS, KNOWLEDGE))
     unknown = nvidia(module_loaded=None, nvml=Nvml(outcome="not-asked"))
-    assert not list(driver.nvidia_driver_not_loaded(unknown, CUDA, NO_FACTS))
+    assert not list(driver.nvidia_driver_not_loaded(unknown, CUDA, NO_FACTS, KNOWLEDGE))
 
 
 MISMATCH = Nvml(outcome="error", error="LIB_RM_VERSION_MISMATCH", library_version="550.90.07")
@@ -156,29 +159,29 @@ def test_a_container_without_gpus_is_told_once_and_not_library_by_library() -> N
     facts = Facts(container=ok(Container(host_nvidia_driver="550.54.15", nvidia_device_nodes=0)))
     bare = nvidia(device_nodes=[], libcuda_path=None, nvml=Nvml(outcome="library-missing"), gpus=None)
     assert not list(driver.nvidia_device_nodes_unusable(bare, ANY, facts))
-    assert not list(driver_libraries.nvml_library_missing(bare, ANY, facts))
-    assert not list(driver_libraries.libcuda_missing(bare, ANY, facts))
+    assert not list(driver_libraries.nvml_library_missing(bare, ANY, facts, KNOWLEDGE))
+    assert not list(driver_libraries.libcuda_missing(bare, ANY, facts, KNOWLEDGE))
 
 
 def test_nvml_library_missing_fires() -> None:
     broken = nvidia(nvml=Nvml(outcome="library-missing"))
-    finding = one(driver_libraries.nvml_library_missing(broken, ANY, IN_DOCKER))
+    finding = one(driver_libraries.nvml_library_missing(broken, ANY, IN_DOCKER, KNOWLEDGE))
     assert finding.remedy is not None
     assert "utility" in finding.remedy.text
 
 
 def test_nvml_library_missing_near_miss() -> None:
     libraries_only = Nvidia(pci_devices=[], module_loaded=False, nvml=Nvml(outcome="library-missing"))
-    assert not list(driver_libraries.nvml_library_missing(libraries_only, ANY, NO_FACTS))
+    assert not list(driver_libraries.nvml_library_missing(libraries_only, ANY, NO_FACTS, KNOWLEDGE))
 
 
 def test_libcuda_missing_fires() -> None:
-    assert one(driver_libraries.libcuda_missing(nvidia(libcuda_path=None), ANY, NO_FACTS)).status == "fail"
+    assert one(driver_libraries.libcuda_missing(nvidia(libcuda_path=None), ANY, NO_FACTS, KNOWLEDGE)).status == "fail"
 
 
 def test_libcuda_missing_near_miss() -> None:
     no_driver = nvidia(libcuda_path=None, module_loaded=False, nvml=Nvml(outcome="library-missing"))
-    assert not list(driver_libraries.libcuda_missing(no_driver, ANY, NO_FACTS))
+    assert not list(driver_libraries.libcuda_missing(no_driver, ANY, NO_FACTS, KNOWLEDGE))
 
 
 def test_libcuda_stub_fires() -> None:
@@ -194,6 +197,17 @@ def test_libcuda_stub_near_miss() -> None:
 def test_nvidia_driver_hangs_fires(seconds: float | None, words: str) -> None:
     hung = nvidia(nvml=Nvml(outcome="timeout", seconds=seconds), gpus=None)
     assert words in one(driver_libraries.nvidia_driver_hangs(hung, ANY)).evidence[0]
+
+
+def test_nvidia_driver_hangs_fires_with_what_was_asked_and_who_answers() -> None:
+    gpus = [NvidiaGpu(index=0), NvidiaGpu(index=1, error="no answer within 10 s, asked for power_watts")]
+    hung = nvidia(nvml=Nvml(outcome="timeout", seconds=10.0, unanswered=["GPU 1: power_watts"]), gpus=gpus)
+    finding = one(driver_libraries.nvidia_driver_hangs(hung, ANY))
+    assert finding.message == "the NVIDIA driver does not answer every question"
+    assert finding.evidence[:2] == [
+        "NVML: no answer after 10 s, asked for GPU 1: power_watts",
+        "1 of 2 GPUs answer",
+    ]
 
 
 def test_nvidia_driver_hangs_near_miss() -> None:
@@ -213,6 +227,11 @@ def test_nvml_crashed_near_miss() -> None:
 def test_nvml_error_fires() -> None:
     troubled = nvidia(nvml=Nvml(outcome="error", error="IRQ_ISSUE"), gpus=None)
     assert "IRQ_ISSUE" in one(driver_libraries.nvml_error(troubled, ANY, NO_FACTS)).message
+
+
+def test_nvml_error_fires_without_permission_with_another_remedy() -> None:
+    closed = one(driver_libraries.nvml_error(nvidia(nvml=Nvml(outcome="error", error="NO_PERMISSION")), ANY, NO_FACTS))
+    assert closed.message == "this user may not ask the NVIDIA driver"
 
 
 def test_nvml_error_near_miss() -> None:

@@ -9,13 +9,14 @@ import pytest
 
 from envkit.checks import extensions, libraries
 from envkit.facts import Facts, ok
-from envkit.facts.accelerators import Amd, AmdGpu, Nvidia, NvidiaGpu
+from envkit.facts.accelerators import Nvidia, NvidiaGpu
 from envkit.facts.machine import System
 from envkit.facts.software import JaxDeep, Package, Python, Tensorflow, TensorflowDeep, Torch, TorchDeep
 from envkit.findings import Finding
+from envkit.knowledge import Knowledge
 from envkit.profile import Profile
 
-ANY = Profile()
+ANY, KNOWLEDGE = Profile(), Knowledge()
 TORCH = Torch(version="2.10.0+cu128", cuda="12.8", cudnn="9.10.2.21")
 GPU = ok(Nvidia(gpus=[NvidiaGpu(index=0)]))
 X86 = ok(System(os="linux", architecture="x86_64"))
@@ -71,16 +72,19 @@ WITH_GPU = Facts(nvidia=GPU)
 
 def test_compiler_or_toolchain_missing_fires() -> None:
     bare = python(TRITON, compiler=None, headers=False)
-    assert "a C compiler and Python.h" in one(extensions.compiler_or_toolchain_missing(bare, TORCH, WITH_GPU)).message
+    assert (
+        "a C compiler and Python.h"
+        in one(extensions.compiler_or_toolchain_missing(bare, TORCH, WITH_GPU, KNOWLEDGE)).message
+    )
 
 
 def test_compiler_or_toolchain_missing_near_miss() -> None:
     whole = python(TRITON, compiler="/usr/bin/cc", headers=True)
-    assert not list(extensions.compiler_or_toolchain_missing(whole, TORCH, WITH_GPU))
+    assert not list(extensions.compiler_or_toolchain_missing(whole, TORCH, WITH_GPU, KNOWLEDGE))
     bare = python(TRITON, compiler=None, headers=False)
-    assert not list(extensions.compiler_or_toolchain_missing(bare, TORCH, Facts()))
+    assert not list(extensions.compiler_or_toolchain_missing(bare, TORCH, Facts(), KNOWLEDGE))
     pasted = python(TRITON, compiler=None, headers=None)
-    assert not list(extensions.compiler_or_toolchain_missing(pasted, TORCH, WITH_GPU))
+    assert not list(extensions.compiler_or_toolchain_missing(pasted, TORCH, WITH_GPU, KNOWLEDGE))
 
 
 def test_cuda_toolkit_mismatch_fires() -> None:
@@ -169,20 +173,3 @@ def test_nccl_version_mismatch_fires() -> None:
 def test_nccl_version_mismatch_near_miss(loaded: str | None) -> None:
     assert not list(libraries.nccl_version_mismatch(NCCL, deep(nccl=loaded)))
     assert not list(libraries.nccl_version_mismatch(python(), deep(nccl="2.18.3")))
-
-
-ROCM = Torch(version="2.10.0+rocm7.1", hip="7.1")
-RADEON = Facts(amd=ok(Amd(gpus=[AmdGpu(gfx="gfx1031")])))
-
-
-def test_rocm_gfx_unsupported_fires() -> None:
-    found = libraries.rocm_gfx_unsupported(ROCM, deep(arch_list=["gfx90a", "gfx1030"]), python(), RADEON)
-    assert "gfx1031" in one(found).message
-
-
-def test_rocm_gfx_unsupported_near_miss() -> None:
-    has = deep(arch_list=["gfx1031:xnack-"])
-    assert not list(libraries.rocm_gfx_unsupported(ROCM, has, python(), RADEON))
-    overridden = python(environment={"HSA_OVERRIDE_GFX_VERSION": "10.3.0"})
-    assert not list(libraries.rocm_gfx_unsupported(ROCM, deep(arch_list=["gfx1030"]), overridden, RADEON))
-    assert not list(libraries.rocm_gfx_unsupported(ROCM, deep(arch_list=None), python(), RADEON))

@@ -151,32 +151,40 @@ def test_jax_sees_no_gpu_near_miss() -> None:
 
 def test_torch_import_fails_fires_with_the_cause_in_words() -> None:
     deep = TorchDeep(imported=False, error="ImportError: libcudnn.so.9: cannot open shared object file")
-    finding = one(imports.torch_import_fails(deep, KNOWLEDGE))
+    finding = one(imports.torch_import_fails(deep, KNOWLEDGE, Facts()))
     assert finding.message == "PyTorch cannot be imported: the shared library libcudnn.so.9 is missing"
+
+
+def test_torch_import_fails_fires_and_damaged_bytecode_can_be_cleared_away() -> None:
+    deep = TorchDeep(imported=False, error="EOFError: marshal data too short")
+    inspected = Facts(python=ok(Python(executable="/venv/bin/python", version="3.11.7", prefix="/venv")))
+    remedy = one(imports.torch_import_fails(deep, KNOWLEDGE, inspected)).remedy
+    assert remedy is not None
+    assert (remedy.safe, remedy.commands[0][:4]) == (True, ["find", "/venv", "-name", "__pycache__"])
 
 
 def test_torch_import_fails_near_miss() -> None:
     assert not list(
-        imports.torch_import_fails(TorchDeep(imported=True, error="a device could not be asked"), KNOWLEDGE)
+        imports.torch_import_fails(TorchDeep(imported=True, error="a device could not be asked"), KNOWLEDGE, Facts())
     )
 
 
 def test_tensorflow_import_fails_fires() -> None:
-    finding = one(imports.tensorflow_import_fails(TensorflowDeep(imported=False, error="SIGILL"), KNOWLEDGE))
+    finding = one(imports.tensorflow_import_fails(TensorflowDeep(imported=False, error="SIGILL"), KNOWLEDGE, Facts()))
     assert "lacks an instruction" in finding.message
 
 
 def test_tensorflow_import_fails_near_miss() -> None:
-    assert not list(imports.tensorflow_import_fails(TensorflowDeep(imported=True), KNOWLEDGE))
+    assert not list(imports.tensorflow_import_fails(TensorflowDeep(imported=True), KNOWLEDGE, Facts()))
 
 
 def test_jax_import_fails_fires_even_for_an_error_nobody_knows() -> None:
-    finding = one(imports.jax_import_fails(JaxDeep(imported=False, error="RuntimeError: new"), KNOWLEDGE))
+    finding = one(imports.jax_import_fails(JaxDeep(imported=False, error="RuntimeError: new"), KNOWLEDGE, Facts()))
     assert (finding.message, finding.evidence) == ("JAX cannot be imported", ["RuntimeError: new"])
 
 
 def test_jax_import_fails_near_miss() -> None:
-    assert not list(imports.jax_import_fails(JaxDeep(imported=True), KNOWLEDGE))
+    assert not list(imports.jax_import_fails(JaxDeep(imported=True), KNOWLEDGE, Facts()))
 
 
 def with_versions(torch: str, tensorflow: str) -> Facts:

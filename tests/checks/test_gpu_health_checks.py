@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from envkit.checks import gpu_health
-from envkit.facts.accelerators import GpuProcess, Nvidia, NvidiaGpu, Nvml
+from envkit.facts import Facts, ok
+from envkit.facts.accelerators import GpuProcess, MigDevice, Nvidia, NvidiaGpu, Nvml
+from envkit.facts.cluster import Allocation
 from envkit.findings import Finding
+from envkit.knowledge import Knowledge
 from envkit.profile import Profile
 
 GIB = 1024**3
-ANY, CPU = Profile(), Profile(name="cpu")
+ANY, CPU, KNOWLEDGE = Profile(), Profile(name="cpu"), Knowledge()
 
 
 def gpu(index: int = 0, **changes: Any) -> NvidiaGpu:
@@ -54,11 +57,18 @@ def test_gpu_needs_reset_near_miss() -> None:
 
 
 def test_gpu_unreadable_fires() -> None:
-    assert one(gpu_health.gpu_unreadable(machine(OTHER), ANY)).evidence == ["NVML: UNKNOWN"]
+    assert one(gpu_health.gpu_unreadable(machine(OTHER), ANY, Facts())).evidence == ["NVML: UNKNOWN"]
 
 
 def test_gpu_unreadable_near_miss() -> None:
-    assert not list(gpu_health.gpu_unreadable(machine(LOST, RESET, gpu(2)), ANY))
+    silent = gpu(error="no answer within 10 s, asked for power_watts")
+    not_asked = gpu(error="not asked: NVML gave no answer before")
+    assert not list(gpu_health.gpu_unreadable(machine(silent, not_asked), ANY, Facts()))
+    assert not list(gpu_health.gpu_unreadable(machine(LOST, RESET, gpu(2)), ANY, Facts()))
+    others = machine(gpu(0), gpu(1, error="NO_PERMISSION"))
+    assert list(gpu_health.gpu_unreadable(others, ANY, Facts()))
+    job = Facts(allocation=ok(Allocation(scheduler="slurm", gpus=1)))
+    assert not list(gpu_health.gpu_unreadable(others, ANY, job))
 
 
 def test_ecc_uncorrected_fires() -> None:
@@ -98,7 +108,14 @@ def test_gpu_hot_fires_at_a_stated_limit_where_the_gpu_tells_none() -> None:
     assert one(gpu_health.gpu_hot(machine(gpu(temperature_celsius=91)), ANY)).evidence == ["it slows down at: not told"]
 
 
+def test_gpu_hot_fires_by_what_the_gpu_says_is_left() -> None:
+    assert one(
+        gpu_health.gpu_hot(machine(gpu(temperature_celsius=84, temperature_margin_celsius=2)), ANY)
+    ).evidence == ["it slows down in: 2 °C"]
+
+
 def test_gpu_hot_near_miss() -> None:
+    assert not list(gpu_health.gpu_hot(machine(gpu(temperature_celsius=91, temperature_margin_celsius=9)), ANY))
     assert not list(gpu_health.gpu_hot(machine(gpu(temperature_celsius=91, temperature_slowdown_celsius=98)), ANY))
     assert not list(gpu_health.gpu_hot(machine(gpu(temperature_celsius=91)), ANY, limit_celsius=95))
 
@@ -106,13 +123,26 @@ def test_gpu_hot_near_miss() -> None:
 def test_gpu_memory_held_fires_and_names_the_processes() -> None:
     processes = [GpuProcess(pid=42, kind="compute", memory_used_bytes=6 * GIB)]
     held = gpu(memory_total_bytes=8 * GIB, memory_used_bytes=6 * GIB, processes=processes)
-    assert one(gpu_health.gpu_memory_held(machine(held), ANY)).evidence == ["process 42 (compute): 6.0 GiB"]
+    finding = one(gpu_health.gpu_memory_held(machine(held), ANY, KNOWLEDGE))
+    assert finding.evidence == ["process 42 (compute): 6.0 GiB"]
+
+
+def test_gpu_memory_held_fires_for_a_mig_device_by_itself() -> None:
+    parts = [
+        MigDevice(index=i, profile="3g.40gb", memory_total_bytes=40 * GIB, memory_used_bytes=used * GIB)
+        for i, used in enumerate((1, 30))
+    ]
+    split = gpu(mig_mode="enabled", mig=parts, memory_total_bytes=80 * GIB, memory_used_bytes=31 * GIB)
+    found = one(gpu_health.gpu_memory_held(machine(split), ANY, KNOWLEDGE))
+    assert found.subject == "GPU 0, NVIDIA A10, MIG device 1 (3g.40gb)"
 
 
 def test_gpu_memory_held_near_miss() -> None:
     unknown = gpu(memory_total_bytes=8 * GIB, memory_used_bytes=None)
     desktop = gpu(1, memory_total_bytes=8 * GIB, memory_used_bytes=GIB)
-    assert not list(gpu_health.gpu_memory_held(machine(unknown, desktop), ANY))
+    assert not list(gpu_health.gpu_memory_held(machine(unknown, desktop), ANY, KNOWLEDGE))
+    unified = gpu(name="NVIDIA GB10", memory_total_bytes=119 * GIB, memory_used_bytes=90 * GIB)
+    assert not list(gpu_health.gpu_memory_held(machine(unified), ANY, KNOWLEDGE))
 
 
 def test_compute_mode_prohibited_fires() -> None:

@@ -1,4 +1,4 @@
-"""Checks of PCIe, NVLink and the fabric."""
+"""Checks of PCIe and NVLink."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from envkit.checks import gpu_links
-from envkit.facts import Facts, ok
-from envkit.facts.accelerators import Nvidia, NvidiaGpu, NvLink
-from envkit.facts.machine import Container
+from envkit.facts.accelerators import Nvidia, NvidiaGpu, NvLink, PciDevice
 from envkit.findings import Finding
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
@@ -125,26 +123,23 @@ def test_nvlink_errors_near_miss() -> None:
     assert not found("nvlink_errors", links(True, errors=3), {"nvlinks": None})
 
 
-@pytest.mark.parametrize(
-    "gpu",
-    [{"fabric_state": "in-progress"}, {"fabric_state": "completed", "fabric_status": "unknown error"}],
-)
-def test_nvlink_fabric_manager_down_fires(gpu: dict[str, Any]) -> None:
-    (finding,) = gpu_links.nvlink_fabric_manager_down(machine(gpu, gpu), ANY, Facts())
-    assert finding.remedy is not None
-    assert bool(finding.remedy.commands)
-    (inside,) = gpu_links.nvlink_fabric_manager_down(machine(gpu), ANY, Facts(container=ok(Container())))
-    assert inside.remedy is not None
-    assert "host" in inside.remedy.text
+def on_bus(fatal: int | None, others: int | None) -> Nvidia:
+    device = PciDevice(
+        address="0000:3b:00.0", vendor_id="10de", device_id="2236", errors_fatal=fatal, errors_nonfatal=others
+    )
+    return Nvidia(pci_devices=[device], gpus=[NvidiaGpu(index=2, name="NVIDIA A10", pci_address="0000:3b:00.0")])
 
 
-@pytest.mark.parametrize(
-    "gpu",
-    [{"fabric_state": "completed", "fabric_status": "success"}, {"fabric_state": "not-supported"}, {}],
-)
-def test_nvlink_fabric_manager_down_near_miss(gpu: dict[str, Any]) -> None:
-    assert not list(gpu_links.nvlink_fabric_manager_down(machine(gpu), ANY, Facts()))
-    assert not list(gpu_links.nvlink_fabric_manager_down(machine({"fabric_state": "in-progress"}), CPU, Facts()))
+@pytest.mark.parametrize("errors", [(1, 0), (None, 100)])
+def test_gpu_pcie_errors_fires(errors: tuple[int | None, int | None]) -> None:
+    (finding,) = gpu_links.gpu_pcie_errors(on_bus(*errors), ANY)
+    assert (finding.status, finding.subject) == ("warn", "GPU 2, NVIDIA A10")
+
+
+@pytest.mark.parametrize("errors", [(0, 3), (None, None)])
+def test_gpu_pcie_errors_near_miss(errors: tuple[int | None, int | None]) -> None:
+    assert not list(gpu_links.gpu_pcie_errors(on_bus(*errors), ANY))
+    assert not list(gpu_links.gpu_pcie_errors(on_bus(1, 1), CPU))
 
 
 @pytest.mark.parametrize(("action", "command"), [("reset", "nvidia-smi"), ("reboot", "reboot")])

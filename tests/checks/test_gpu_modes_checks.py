@@ -56,6 +56,40 @@ def test_power_limit_lowered_near_miss() -> None:
     assert not list(gpu_modes.power_limit_lowered(machine(same, {"power_limit_watts": 100.0}), ANY))
 
 
+def test_application_clocks_lowered_fires() -> None:
+    slow = {"clock_sm_application_megahertz": 1095, "clock_sm_application_default_megahertz": 1410}
+    (finding,) = gpu_modes.application_clocks_lowered(machine(slow, {}), ANY)
+    assert (finding.status, finding.subject) == ("warn", "GPU 0, NVIDIA A40")
+
+
+@pytest.mark.parametrize(("now", "usual"), [(1410, 1410), (1710, 1410), (None, 1410), (1095, None)])
+def test_application_clocks_lowered_near_miss(now: int | None, usual: int | None) -> None:
+    told = {"clock_sm_application_megahertz": now, "clock_sm_application_default_megahertz": usual}
+    assert not list(gpu_modes.application_clocks_lowered(machine(told), ANY))
+
+
+VGPU = {"virtualization_mode": "vgpu", "vgpu_licensed": False, "vgpu_product": "NVIDIA Virtual Compute Server"}
+
+
+def test_vgpu_unlicensed_fires() -> None:
+    (finding,) = gpu_modes.vgpu_unlicensed(machine(VGPU), ANY)
+    assert finding.evidence == ["licence for NVIDIA Virtual Compute Server: none"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"vgpu_licensed": True}, {"vgpu_licensed": None}, {"virtualization_mode": "pass-through"}]
+)
+def test_vgpu_unlicensed_near_miss(change: dict[str, Any]) -> None:
+    assert not list(gpu_modes.vgpu_unlicensed(machine({**VGPU, **change}), ANY))
+    assert not list(gpu_modes.vgpu_unlicensed(machine(VGPU), CPU))
+
+
+def test_gpu_memory_hot_fires_at_the_gpus_own_limit() -> None:
+    told = {"memory_temperature_celsius": 92, "memory_temperature_max_celsius": 92}
+    assert len(list(gpu_modes.gpu_memory_hot(machine(told), ANY, KNOWLEDGE))) == 1
+    assert not list(gpu_modes.gpu_memory_hot(machine({**told, "memory_temperature_max_celsius": 105}), ANY, KNOWLEDGE))
+
+
 @pytest.mark.parametrize(("name", "celsius"), [("NVIDIA A40", 95), ("NVIDIA GeForce RTX 3090", 106)])
 def test_gpu_memory_hot_fires(name: str, celsius: int) -> None:
     hot = {"name": name, "memory_temperature_celsius": celsius}
@@ -110,6 +144,10 @@ def test_gpu_fields_in_error_fires(unreadable: dict[str, str], status: str) -> N
 def test_gpu_fields_in_error_near_miss() -> None:
     quiet = {"unreadable": {"fan_percent": "NOT_SUPPORTED", "power_watts": "[N/A]"}}
     assert not list(gpu_modes.gpu_fields_in_error(machine(quiet), ANY, HOST))
+    others = {"unreadable": {"vgpu_product": "UNKNOWN", "fabric_state": "UNKNOWN"}}
+    assert not list(gpu_modes.gpu_fields_in_error(machine(others), ANY, HOST))
+    vgpu = {"unreadable": {"fan_percent": "UNKNOWN"}, "virtualization_mode": "vgpu"}
+    assert not list(gpu_modes.gpu_fields_in_error(machine(vgpu), ANY, HOST))
     wsl = Facts(system=ok(System(os="linux", wsl=True)))
     assert not list(gpu_modes.gpu_fields_in_error(machine({"unreadable": {"fan_percent": "UNKNOWN"}}), ANY, wsl))
 

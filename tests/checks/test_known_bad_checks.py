@@ -39,10 +39,38 @@ def test_known_bad_combination_fires_for_a_list_of_packages() -> None:
     assert "numpy 2.1.3 is installed" in finding.evidence
 
 
+def test_known_bad_combination_fires_with_what_mends_it() -> None:
+    (finding,) = judge(python(pynvml="11.5.0", nvidia_ml_py="12.560.30"))
+    assert finding.remedy is not None
+    assert finding.remedy.safe
+    assert [command[-1] for command in finding.remedy.commands] == ["pynvml", "nvidia-ml-py"]
+
+
 def test_known_bad_combination_fires_by_the_name_of_a_gpu_too() -> None:
     (finding,) = judge(python(nvidia_cudnn_cu12="9.28.0.42"), name="Tesla V100-SXM2-16GB")
     assert finding.subject == "GPU 0, Tesla V100-SXM2-16GB"
     assert "GPU 0, Tesla V100-SXM2-16GB: compute capability 7.0" in finding.evidence
+
+
+@pytest.mark.parametrize(
+    ("versions", "fires"),
+    [
+        ({"xformers": "0.0.33.post1", "torch": "2.9.0"}, False),
+        ({"xformers": "0.0.33.post1", "torch": "2.9.1"}, True),
+        ({"xformers": "0.0.33.post2", "torch": "2.9.1"}, False),
+        ({"xformers": "0.0.33.post2", "torch": "2.9.0"}, True),
+        ({"torch": "2.14.1", "triton": "3.8.1"}, False),
+        ({"torch": "2.15.0", "triton": "3.8.1"}, True),
+        ({"torch": "2.15.0", "typing_extensions": "4.12.2"}, True),
+        ({"torch": "2.14.1", "typing_extensions": "4.12.2"}, False),
+        ({"jax": "0.12.0", "numpy": "2.1.3"}, True),
+        ({"jax": "0.12.0", "numpy": "2.2.0"}, False),
+        ({"ml_dtypes": "0.3.2", "numpy": "2.0.0"}, True),
+        ({"ml_dtypes": "0.3.2", "numpy": "1.26.4"}, False),
+    ],
+)
+def test_packages_that_do_or_do_not_belong_together(versions: dict[str, str], fires: bool) -> None:
+    assert bool(judge(python(**versions))) is fires
 
 
 def test_known_bad_combination_near_miss() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from envkit.checks import nvidia_packages, packages, profile_match
 from envkit.facts import Facts, absent, ok
-from envkit.facts.software import Collision, Package, Python, Tensorflow, Torch, TorchDeep
+from envkit.facts.software import Collision, Package, Python, Tensorflow
 from envkit.findings import Finding
 from envkit.profile import Profile
 
@@ -82,6 +82,15 @@ def test_duplicate_distributions_fires() -> None:
     assert [command[2] for command in finding.remedy.commands] == ["uninstall", "uninstall", "install"]
 
 
+def test_duplicate_distributions_fires_and_keeps_what_the_others_take() -> None:
+    needs = package("tensorflow", requires=["numpy<2.2", "numpy<1 ; python_version < '3'"])
+    inspected = python(NUMPY, needs, duplicates={"numpy": ["1.26.4", "2.2.6", "?"], "odd": ["?", "dev"]})
+    numpy, odd = packages.duplicate_distributions(inspected, ANY)
+    assert numpy.remedy is not None
+    assert odd.remedy is not None
+    assert (numpy.remedy.commands[-1][-1], odd.remedy.commands[-1][-1]) == ("numpy==1.26.4", "odd")
+
+
 def test_duplicate_distributions_near_miss() -> None:
     elsewhere = python(NUMPY, Package(name="numpy", version="1.26.4", location="/usr/lib"))
     assert not list(packages.duplicate_distributions(elsewhere, ANY))
@@ -95,6 +104,13 @@ def test_files_missing_fires_once_for_all_torn_packages() -> None:
     assert finding.remedy.commands[0][-3:] == ["--reinstall", "torch==1.0", "numpy==1.0"]
 
 
+def test_files_missing_fires_for_metadata_and_takes_the_version_from_its_folder() -> None:
+    hollow = Package(name="torch", version=None, location="/venv/lib", metadata="torch-2.9.1+cpu.dist-info")
+    finding = one(packages.files_missing(python(hollow)))
+    assert finding.remedy is not None
+    assert finding.remedy.commands[0][-1] == "torch==2.9.1+cpu"
+
+
 def test_files_missing_near_miss() -> None:
     whole = package("torch", files_missing=[], files_missing_count=0)
     assert not list(packages.files_missing(python(whole, package("unexamined"))))
@@ -104,6 +120,18 @@ def test_files_overwritten_fires() -> None:
     both = Collision(packages=["tensorflow", "tensorflow-cpu"], example="tensorflow/__init__.py", count=14513)
     finding = one(packages.files_overwritten(python(collisions=[both]), ANY))
     assert "14513" in finding.message
+
+
+def test_files_overwritten_fires_and_is_safe_to_mend_only_where_one_of_them_is_required() -> None:
+    both = Collision(packages=["tensorflow", "tensorflow-cpu"], example="tensorflow/__init__.py", count=1)
+    names = (package("tensorflow", "2.20.0"), package("tensorflow-cpu", "2.20.0"))
+    needs = package("tf-agents", requires=["tensorflow-cpu"])
+    doubtful = one(packages.files_overwritten(python(*names, collisions=[both]), ANY))
+    clear = one(packages.files_overwritten(python(*names, needs, collisions=[both]), ANY))
+    assert doubtful.remedy is not None
+    assert clear.remedy is not None
+    assert (doubtful.remedy.safe, clear.remedy.safe) == (False, True)
+    assert clear.remedy.commands[-1][-1] == "tensorflow-cpu==2.20.0"
 
 
 CUDNN = Collision(packages=["nvidia-cudnn-cu12", "nvidia-cudnn-cu13"], example="nvidia/cudnn/lib/x.so", count=9)
@@ -119,6 +147,21 @@ def test_mixed_cuda_majors_fires(other: str) -> None:
     finding = one(nvidia_packages.mixed_cuda_majors(inspected, ANY))
     assert "cudnn" in finding.message
     assert len(finding.evidence) == 2
+
+
+def test_mixed_cuda_majors_fires_and_what_nothing_requires_can_go() -> None:
+    torch = package("torch", requires=["nvidia-cudnn-cu12==9.10.2.21"])
+    libraries = (package("nvidia-cudnn-cu12", "9.10.2.21"), package("nvidia-cudnn-cu13", "9.19"))
+    remedy = one(nvidia_packages.mixed_cuda_majors(python(torch, *libraries), ANY)).remedy
+    assert remedy is not None
+    assert (remedy.safe, [command[-1] for command in remedy.commands]) == (
+        True,
+        ["nvidia-cudnn-cu13", "nvidia-cudnn-cu12==9.10.2.21"],
+    )
+    other = package("tensorflow", requires=["nvidia-cudnn-cu13>=9; extra == 'and-cuda'"])
+    disputed = one(nvidia_packages.mixed_cuda_majors(python(torch, other, *libraries), ANY)).remedy
+    assert disputed is not None
+    assert not disputed.safe
 
 
 def test_mixed_cuda_majors_near_miss() -> None:
@@ -154,32 +197,6 @@ def test_nvidia_pin_mismatch_fires(installed: list[Package]) -> None:
 def test_nvidia_pin_mismatch_near_miss(installed: list[Package]) -> None:
     inspected = python(*installed)
     assert not list(nvidia_packages.nvidia_pin_mismatch(inspected, facts(inspected), ANY))
-
-
-WHEEL = package("nvidia-cublas-cu12")
-CUDA_TORCH = ok(Torch(version="2.10.0", cuda="12.8"))
-
-
-def test_framework_libraries_shadowed_fires_by_path_and_by_what_is_mapped() -> None:
-    inspected = python(WHEEL, prefix="/venv", environment={"LD_LIBRARY_PATH": "/usr/local/cuda-11.8/lib64:/opt/x"})
-    check = nvidia_packages.framework_libraries_shadowed
-    said = one(check(inspected, facts(inspected, torch=CUDA_TORCH)))
-    assert (said.status, said.evidence) == ("warn", ["LD_LIBRARY_PATH: /usr/local/cuda-11.8/lib64"])
-    deep = ok(
-        TorchDeep(imported=True, libraries=["/venv/lib/libcudnn.so.9", "/usr/local/cuda-11.8/lib64/libcublas.so.11"])
-    )
-    mapped = one(check(inspected, facts(inspected, torch=CUDA_TORCH, torch_deep=deep)))
-    assert (mapped.status, mapped.evidence[0]) == ("fail", "/usr/local/cuda-11.8/lib64/libcublas.so.11")
-
-
-def test_framework_libraries_shadowed_near_miss() -> None:
-    check = nvidia_packages.framework_libraries_shadowed
-    path = {"LD_LIBRARY_PATH": "/usr/local/cuda/lib64"}
-    cpu = python(environment=path)
-    assert not list(check(cpu, facts(cpu, torch=ok(Torch(version="2.13.0+cpu")))))
-    deep = ok(TorchDeep(imported=True, libraries=["/venv/lib/libcudnn.so.9", "/usr/lib/libcuda.so.1"]))
-    sound = python(WHEEL, prefix="/venv", environment=path)
-    assert not list(check(sound, facts(sound, torch=CUDA_TORCH, torch_deep=deep)))
 
 
 PINS = Profile(

@@ -86,3 +86,26 @@ def test_apple_silicon_missing_fires() -> None:
 
 def test_apple_silicon_missing_near_miss() -> None:
     assert not list(presence.apple_silicon_missing(Apple(chip="Apple M2"), NO_FACTS, wanting("apple")))
+
+
+GPUS = [AmdGpu(pci_address=f"0000:0{n}:00.0") for n in (1, 2)]
+CHIPS = [PciDevice(address=f"0000:00:0{n}.0", vendor_id="1ae0", device_id="0063") for n in (4, 5)]
+
+
+def needing(accelerator: Accelerator, number: int) -> Profile:
+    return Profile(name="p", requires=Requires(accelerator=accelerator, accelerators_min=number))
+
+
+def test_accelerators_below_profile_fires() -> None:
+    amd, tpu = Facts(amd=ok(Amd(gpus=GPUS))), Facts(tpu=ok(Tpu(pci_devices=CHIPS)))
+    assert one(presence.accelerators_below_profile(amd, needing("amd", 4))).message == "2 AMD GPUs, profile p needs 4"
+    assert one(presence.accelerators_below_profile(tpu, needing("tpu", 4))).evidence == ["0000:00:04.0", "0000:00:05.0"]
+
+
+def test_accelerators_below_profile_near_miss() -> None:
+    both = Facts(amd=ok(Amd(gpus=GPUS)), tpu=ok(Tpu(pci_devices=CHIPS)))
+    for profile in (needing("amd", 2), needing("tpu", 2), needing("nvidia", 8), ANY):
+        assert not list(presence.accelerators_below_profile(both, profile))
+    for nothing in (NO_FACTS, Facts(amd=ok(Amd(gpus=[])), tpu=ok(Tpu()))):  # amd-gpu-missing and tpu-missing say so
+        assert not list(presence.accelerators_below_profile(nothing, needing("amd", 4)))
+        assert not list(presence.accelerators_below_profile(nothing, needing("tpu", 4)))

@@ -73,7 +73,7 @@ def test_wrong_interpreter_near_miss(variables: dict[str, str], found_by: str) -
 
 def test_container_runtime_lacks_nvidia_fires() -> None:
     engine = ContainerEngine(runtimes=["io.containerd.runc.v2", "runc"])
-    assert one(container_engine.container_runtime_lacks_nvidia(engine, gpus(), ANY)).status == "warn"
+    assert one(container_engine.container_runtime_lacks_nvidia(engine, gpus(), ANY, KNOWLEDGE)).status == "warn"
 
 
 @pytest.mark.parametrize(
@@ -85,9 +85,9 @@ def test_container_runtime_lacks_nvidia_fires() -> None:
     ],
 )
 def test_container_runtime_lacks_nvidia_near_miss(engine: ContainerEngine) -> None:
-    assert not list(container_engine.container_runtime_lacks_nvidia(engine, gpus(), ANY))
+    assert not list(container_engine.container_runtime_lacks_nvidia(engine, gpus(), ANY, KNOWLEDGE))
     bare = ContainerEngine(runtimes=["runc"])
-    assert not list(container_engine.container_runtime_lacks_nvidia(bare, Facts(), ANY))
+    assert not list(container_engine.container_runtime_lacks_nvidia(bare, Facts(), ANY, KNOWLEDGE))
 
 
 OLD = Nvidia(driver_version="525.60.13", cuda_driver_version="12.0")
@@ -109,38 +109,21 @@ def test_image_needs_newer_driver_near_miss(demand: str | None) -> None:
     assert not list(container_engine.image_needs_newer_driver(unknown, Nvidia(), ANY))
 
 
-def compat(version: str, driver: str, name: str = "NVIDIA A10") -> Nvidia:
-    path = f"/usr/local/cuda/compat/libcuda.so.{version}"
-    gpu = NvidiaGpu(index=0, name=name)
-    return Nvidia(libcuda_path=path, libcuda_version=version, module_version=driver, gpus=[gpu])
-
-
-@pytest.mark.parametrize(
-    "nvidia", [compat("570.86", "580.95"), compat("580.65.06", "550.54", "NVIDIA GeForce RTX 3090")]
-)
-def test_cuda_compat_unsupported_fires(nvidia: Nvidia) -> None:
-    assert one(container_engine.cuda_compat_unsupported(nvidia, ANY, KNOWLEDGE)).status == "fail"
-
-
-def test_cuda_compat_unsupported_near_miss() -> None:
-    assert not list(container_engine.cuda_compat_unsupported(compat("580.65.06", "550.54"), ANY, KNOWLEDGE))
-    plain = Nvidia(libcuda_path="/usr/lib/libcuda.so.550.54", libcuda_version="550.54", module_version="580.95")
-    assert not list(container_engine.cuda_compat_unsupported(plain, ANY, KNOWLEDGE))
-
-
 WSL = Facts(system=ok(System(os="linux", wsl=True)))
 
 
 def test_wsl_linux_driver_installed_fires() -> None:
     linux = Nvidia(libcuda_path="/usr/lib/x86_64-linux-gnu/libcuda.so.550.54.15")
-    assert one(container_engine.wsl_linux_driver_installed(linux, WSL, ANY)).status == "fail"
+    assert one(container_engine.wsl_linux_driver_installed(linux, WSL, ANY, KNOWLEDGE)).status == "fail"
 
 
 @pytest.mark.parametrize("path", ["/usr/lib/wsl/lib/libcuda.so.1.1", "/usr/lib/x86_64-linux-gnu/libcuda.so.1.1", None])
 def test_wsl_linux_driver_installed_near_miss(path: str | None) -> None:
-    assert not list(container_engine.wsl_linux_driver_installed(Nvidia(libcuda_path=path), WSL, ANY))
+    assert not list(container_engine.wsl_linux_driver_installed(Nvidia(libcuda_path=path), WSL, ANY, KNOWLEDGE))
     linux = Nvidia(libcuda_path="/usr/lib/libcuda.so.550.54.15")
-    assert not list(container_engine.wsl_linux_driver_installed(linux, Facts(system=ok(System(wsl=False))), ANY))
+    assert not list(
+        container_engine.wsl_linux_driver_installed(linux, Facts(system=ok(System(wsl=False))), ANY, KNOWLEDGE)
+    )
 
 
 WINDOWS = System(os="windows")

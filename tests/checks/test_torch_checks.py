@@ -127,6 +127,7 @@ def test_torch_torchvision_mismatch_fires(companion: Package) -> None:
         ("2.10.0", package("torchvision", "0.25.1")),
         ("2.15.0", package("torchaudio", "2.11.0")),
         ("99.0", package("torchvision", "0.25.0")),
+        ("2.10.0+git1234567", package("torchvision", "0.24.0+89abcde")),
     ],
 )
 def test_torch_torchvision_mismatch_near_miss(torch: str, companion: Package) -> None:
@@ -143,5 +144,6 @@ def test_torch_family_variant_mix_near_miss() -> None:
     same = python(package("torch", "2.13.0+cpu"), package("torchvision", "0.28.0+cpu"))
     pure = python(package("torch", "2.14.1+cpu"), package("torchvision", "0.29.2", tags="py3-none-any"))
     from_pypi = python(package("torch", "2.13.0"), package("torchvision", "0.28.0"))
-    for inspected in (same, pure, from_pypi):
+    from_source = python(package("torch", "2.13.0a0+git1234567"), package("torchvision", "0.28.0a0+89abcde"))
+    for inspected in (same, pure, from_pypi, from_source):
         assert not list(torch_checks.torch_family_variant_mix(inspected, ANY))

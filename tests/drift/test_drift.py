@@ -40,6 +40,18 @@ def test_what_changes_by_the_minute_is_no_difference() -> None:
     assert compare(facts, later) == []
 
 
+def test_who_holds_a_tpu_and_how_warm_an_amd_gpu_is_is_no_difference() -> None:
+    held, warm = machine("tpu-v5e-held-by-another-user"), machine("mi300x8")
+    assert held.tpu.facts is not None
+    assert warm.amd.facts is not None
+    free = msgspec.structs.replace(held.tpu.facts, holders=[], lockfile_present=False, lockfile_usable=None)
+    gpus = [msgspec.structs.replace(g, temperature_celsius=90, pcie_generation=1) for g in warm.amd.facts.gpus or []]
+    assert compare(held, msgspec.structs.replace(held, tpu=ok(free))) == []
+    assert (
+        compare(warm, msgspec.structs.replace(warm, amd=ok(msgspec.structs.replace(warm.amd.facts, gpus=gpus)))) == []
+    )
+
+
 def test_the_driver_comes_before_a_package_and_that_before_the_rest() -> None:
     left = machine("h100x8")
     nvidia, python = left.nvidia.facts, left.python.facts
