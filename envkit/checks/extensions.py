@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # In local versions such as those of flash-attn 2.8.3+cu12torch2.7cxx11abiTRUE and torch-scatter 2.1.2+pt25cu124.
 _BUILT_FOR = re.compile(r"(?:torch|pt)(\d)\.?(\d{1,2})(?:\D|$)")
+# Its wheels for one PyTorch are run with later ones: SGLang's image had torch2.4's beside PyTorch 2.5.1.
+_TOLERANT = "flashinfer"
 _TOOLKIT = re.compile(r"cuda-(\d{1,2})(?:\.(\d{1,2}))?")
 _INTERPRETER = re.compile(r"cp(\d)(\d{1,2})")
 
@@ -29,17 +31,31 @@ _INTERPRETER = re.compile(r"cp(\d)(\d{1,2})")
 def abi_symbol_mismatch(python: Python, torch: Torch) -> Findings:
     """A compiled extension was built for another version of PyTorch: its import fails with an undefined symbol.
 
-    By the local version of its wheel, which names the PyTorch it was built with.
+    By the local version of its wheel, which names the PyTorch it was built with; or by the CUDA that it says it was
+    built with, where CUDA's runtime is not that of PyTorch.
     """
     for name, package in installed(python).items():
+        if package.built_for_cuda and torch.cuda and not _one_runtime(package.built_for_cuda, torch.cuda):
+            yield fail(
+                f"{name} was built with CUDA {package.built_for_cuda}, PyTorch {torch.version} with {torch.cuda}",
+                subject=name,
+                evidence=[f"{name} {package.version}, CUDA compiler {package.built_for_cuda}"],
+                remedy=Remedy(text=f"install the {name} made for CUDA {torch.cuda}, or build it with that toolkit"),
+            )
         built = _BUILT_FOR.search(local(package.version or ""))
         if built and name not in FRAMEWORKS and f"{built[1]}.{built[2]}" != minor(torch.version):
-            yield fail(
+            yield (warn if name.startswith(_TOLERANT) else fail)(
                 f"{name} {package.version} was built for PyTorch {built[1]}.{built[2]}, {torch.version} is installed",
                 subject=name,
                 evidence=[f"{name} {package.version}"],
                 remedy=Remedy(text=f"install the {name} built for PyTorch {minor(torch.version)}, or build it here"),
             )
+
+
+def _one_runtime(one: str, other: str) -> bool:
+    """Whether two versions of CUDA have one libcudart: since 11 it is that of the major version."""
+    major = int(one.partition(".")[0])
+    return major == int(other.partition(".")[0]) and (major >= 11 or minor(one) == minor(other))
 
 
 @check(area="python")

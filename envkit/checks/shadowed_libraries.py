@@ -79,5 +79,6 @@ def _entries(python: Python, path: str) -> list[str]:
     """Folders of LD_LIBRARY_PATH that hold what wheels bring too; by their names, where nobody looked into them."""
     if python.library_path is not None:
         return [f"{folder} ({', '.join(names[:4])})" for folder, names in python.library_path.items()]
-    folders = [folder for folder in path.split(":") if "compat" not in folder]
+    elsewhere = ("compat", "site-packages", "dist-packages")  # the last two hold the wheels' own
+    folders = [folder for folder in path.split(":") if not any(word in folder for word in elsewhere)]
     return [folder for folder in folders if any(word in folder.lower() for word in _CUDA_WORDS)]

@@ -55,6 +55,8 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     """Installed so that its sources are used where they lie (pip install -e)."""
     record: bool | None = None
     """RECORD is there, without which nothing can uninstall or verify it; None where it has no .dist-info."""
+    built_for_cuda: str | None = None
+    """CUDA that its compiled part was built with, "10.1"; only reports of Detectron2 and MMCV tell it."""
     files_missing: list[str] | None = None
     """Up to 20 files that RECORD lists and that are gone; None where RECORD was not examined."""
     files_missing_count: int | None = None

@@ -29,6 +29,7 @@ _FLAGS = re.compile(r"^[ \t]*-[ \t]*NVCC architecture flags: ([^\n]*)", re.MULTI
 _CODE = re.compile(r"code=((?:sm|compute)_\d{2,3}[af]?)")
 _TOOLKIT = re.compile(r"\bV(\d+\.\d+(?:\.\d+)?)")
 _PACKAGES = {"pytorch": "torch", "cv2": "opencv-python", "opencv": "opencv-python", "pil": "pillow", "zmq": "pyzmq"}
+_COMPILERS = {"CUDA compiler": "detectron2", "Detectron2 CUDA Compiler": "detectron2", "MMCV CUDA Compiler": "mmcv"}
 _NO_PACKAGES = frozenset(("python", "gcc", "cuda_home", "nvcc", "compiler", "msvc", "cudnn"))
 
 
@@ -49,6 +50,9 @@ def read(text: str) -> Facts | None:
         if " " not in name and value[:1].isdigit() and name.lower() not in _NO_PACKAGES:
             package = _installed.normalise(_PACKAGES.get(name.lower(), name))
             packages.setdefault(package, Package(name=package, version=value.split()[0]))
+    for label, package in _COMPILERS.items():
+        if package in packages and (cuda := _VERSION.search(fields.get(label, ""))):
+            packages[package] = msgspec.structs.replace(packages[package], built_for_cuda=cuda[0])
     builds = {}
     if runtime := first(_RUNTIME, text, "CUDA Runtime "):
         builds["torch"] = _installed.Build(True, cuda=runtime[1])

@@ -43,6 +43,21 @@ def test_abi_symbol_mismatch_near_miss(version: str) -> None:
     assert not list(extensions.abi_symbol_mismatch(python(Package(name="flash-attn", version=version)), TORCH))
 
 
+@pytest.mark.parametrize(
+    ("built", "torch", "fires"),
+    [("10.1", "10.0", True), ("11.8", "12.1", True), ("10.1", "10.1", False), ("12.4", "12.1", False)],
+)
+def test_an_extension_says_which_cuda_it_was_built_with(built: str, torch: str, *, fires: bool) -> None:
+    extension = python(Package(name="detectron2", version="0.6", built_for_cuda=built))
+    found = list(extensions.abi_symbol_mismatch(extension, Torch(version="1.4.0", cuda=torch)))
+    assert [f.status for f in found] == ["fail"] * fires
+
+
+def test_an_extension_known_to_run_with_later_ones_is_doubted_only() -> None:
+    found = extensions.abi_symbol_mismatch(python(Package(name="flashinfer", version="0.1.6+cu124torch2.4")), TORCH)
+    assert one(found).status == "warn"
+
+
 def wheel(*tags: str) -> Package:
     return Package(name="numpy", version="2.2.6", tags=list(tags))
 

@@ -227,6 +227,11 @@ def test_framework_libraries_shadowed_fires_by_what_is_mapped(framework: str) ->
             python(CUBLAS, environment=OLD_FOLDER),
             {"torch_deep": TorchDeep(imported=True, libraries=["/venv/lib/libcublas.so.12", "/usr/lib/libcuda.so.1"])},
         ),
+        # In a text nobody can look into the folders: these are the wheels' own.
+        (
+            python(environment={"LD_LIBRARY_PATH": "/venv/lib/python3.11/site-packages/nvidia/cublas/lib"}),
+            {},
+        ),
         # A library that no wheel here brings is rightly the system's, whatever nvidia-ml-py is called.
         (
             python(package("nvidia-ml-py")),

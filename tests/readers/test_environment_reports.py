@@ -88,6 +88,8 @@ Python                  3.6.9 (default, Apr 18 2020, 01:56:04) [GCC 8.4.0]
 PyTorch                 1.4.0 @/usr/lib/python3/dist-packages/torch
 GPU available           False
 GPU 0                   Tesla K80 (arch=3.7)
+detectron2              0.2 @/home/detectron2
+CUDA compiler           CUDA 10.2
 PyTorch built with:
   - CUDA Runtime 10.0
   - NVCC architecture flags: -gencode;arch=compute_37,code=sm_37;-gencode;arch=compute_70,code=compute_70
@@ -232,6 +234,8 @@ def test_detectrons_table_has_the_architectures_that_torch_was_built_for() -> No
     assert found.torch.facts.location == "/usr/lib/python3/dist-packages"
     assert found.torch_deep.facts
     assert found.torch_deep.facts.arch_list == ["sm_37", "compute_70"]
+    assert found.python.facts
+    assert {p.name: p.built_for_cuda for p in found.python.facts.packages} == {"torch": None, "detectron2": "10.2"}
     assert found.torch_deep.facts.cuda_available is False
     assert found.nvidia.facts
     assert [(g.name, g.compute_capability) for g in found.nvidia.facts.gpus or []] == [("Tesla K80", "3.7")]
