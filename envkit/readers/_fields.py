@@ -66,12 +66,12 @@ def parts(text: str, heading: re.Pattern[str], *marks: str) -> Iterator[tuple[re
 def document_at(text: str, start: re.Match[str] | None) -> Any:
     """The JSON document that begins where a pattern was found; None where it is cut off or far longer than a tool's."""
     try:
-        return _decoded(text, start.start())[0] if start else None
+        return decoded(text, start.start())[0] if start else None
     except (ValueError, RecursionError):
         return None
 
 
-def _decoded(text: str, place: int) -> tuple[Any, int]:
+def decoded(text: str, place: int) -> tuple[Any, int]:
     """The JSON document at a place, and its length. A ValueError may be of an integer of thousands of digits, too."""
     return json.JSONDecoder().raw_decode(text[place : place + _LONGEST_DOCUMENT])
 
@@ -89,7 +89,7 @@ def documents(text: str) -> Iterator[Any]:
             return
         begin = start.end()
         try:
-            document, length = _decoded(text, begin)
+            document, length = decoded(text, begin)
         except ValueError as error:
             patience -= getattr(error, "pos", len(text) - begin)
             position = text.find("\n", begin) + 1 or len(text)

@@ -7,7 +7,7 @@ import re
 
 from envkit.errors import InputError
 from envkit.facts import SCHEMA, Facts, decode
-from envkit.readers._fields import document_at
+from envkit.readers._fields import decoded
 
 NAME = "envkit probe"
 
@@ -16,10 +16,16 @@ _START = re.compile(r'\{\s{0,20}"schema"\s{0,4}:\s{0,4}"' + re.escape(SCHEMA) + 
 
 def read(text: str) -> Facts | None:
     """The first facts in the text."""
-    value = document_at(text, _START.search(text)) if SCHEMA in text else None
-    if value is None:
+    return found[0] if (found := taken_out(text)) else None
+
+
+def taken_out(text: str) -> tuple[Facts, str] | None:
+    """The first facts, and the text without them: what they quote was read when they were taken."""
+    start = _START.search(text) if SCHEMA in text else None
+    if start is None:
         return None
     try:
-        return decode(json.dumps(value), NAME)
-    except InputError:  # of a later envkit
+        value, length = decoded(text, start.start())
+        return decode(json.dumps(value), NAME), text[: start.start()] + text[start.start() + length :]
+    except (ValueError, RecursionError, InputError):  # cut off, or of a later envkit
         return None

@@ -9,8 +9,8 @@ import pytest
 from envkit import facts
 from envkit.facts import Facts
 from envkit.facts.accelerators import Nvidia
-from envkit.facts.machine import KernelMessage, Memory
-from envkit.readers import dcgmi, dmesg, facts_json, lspci, nvidia_module
+from envkit.facts.machine import KernelLog, KernelMessage, Memory
+from envkit.readers import dcgmi, dmesg, facts_json, lspci, nvidia_module, read_all
 
 
 def messages(text: str) -> list[KernelMessage]:
@@ -160,6 +160,13 @@ def test_errors_of_links_are_added_up() -> None:
     body = {"Link 3": {"children": children}, "Link 4": {"children": {"CRC Data Error": {"value": "N/A"}}}}
     (gpu,) = nvidia(dcgmi.read(json.dumps({"body": body, "header": ["NVLINK Error Counts", "GPU 5"]}))).gpus or []
     assert [(gpu.index, link.index, link.errors) for link in gpu.nvlinks or []] == [(5, 3, 3), (5, 4, None)]
+
+
+def test_what_envkits_facts_quote_is_not_read_once_more() -> None:
+    message = KernelMessage(kind="xid", text="NVRM: Xid (PCI:0000:01:00): 79, GPU has fallen off the bus.", code=79)
+    own = Facts(envkit="1.0", kernel_log=facts.ok(KernelLog(messages=[message])))
+    assert read_all(facts.encode(own)) == own, "the very facts, which no other text adds to"
+    assert read_all(f"Here:\n{facts.encode(own)}\nbye").sources == [facts_json.NAME]
 
 
 @pytest.mark.parametrize(
