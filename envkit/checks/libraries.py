@@ -1,4 +1,4 @@
-"""Libraries that are really mapped into a framework's process (with --deep): one of each, of the right version."""
+"""What a framework's own process tells (with --deep): its libraries, of the right version and once; its devices."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
+from envkit.checks._gpus import NVIDIA_TROUBLE
 from envkit.checks._packages import installed
 from envkit.findings import Findings, Remedy, fail, warn
 from envkit.versions import minor, release, satisfies
@@ -47,6 +48,35 @@ def library_mapped_twice(
                 evidence=[path for places in twice.values() for path in places],
                 remedy=Remedy(text="keep one CUDA in the environment, and unset LD_LIBRARY_PATH"),
             )
+
+
+@check(
+    area="frameworks",
+    after=(
+        *NVIDIA_TROUBLE,
+        "driver-too-old-for-torch",
+        "gpu-arch-not-in-torch",
+        "gpu-arch-not-in-tensorflow",
+        "gpu-arch-not-in-jax",
+    ),
+)
+def gpu_computation_fails(
+    torch_deep: TorchDeep | None, tensorflow_deep: TensorflowDeep | None, jax_deep: JaxDeep | None
+) -> Findings:
+    """A framework sees a device, and a small computation on it fails or comes out wrong (--deep tries one)."""
+    for name, deep in (("PyTorch", torch_deep), ("TensorFlow", tensorflow_deep), ("JAX", jax_deep)):
+        devices = [device for device in deep.devices if device.kind != "cpu"] if deep else []
+        for index, device in enumerate(devices):
+            if device.computes is False:
+                yield fail(
+                    f"{name} cannot compute on it",
+                    subject=f"{device.name or device.kind} {index}",
+                    evidence=[device.error or "a wrong sum"],
+                    remedy=Remedy(
+                        text="read the framework's words: memory that others hold, an exclusive mode, or a fault of "
+                        "the GPU (then look for NVRM messages in the kernel's log, reset it or reboot)"
+                    ),
+                )
 
 
 @check(area="frameworks")

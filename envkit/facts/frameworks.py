@@ -79,6 +79,10 @@ class FrameworkDevice(msgspec.Struct, frozen=True, kw_only=True):
     """Of a GPU of NVIDIA: "9.0"."""
     memory_total_bytes: int | None = None
     """Memory of the device; only PyTorch tells it, of GPUs."""
+    computes: bool | None = None
+    """Whether 1,024 ones, 1 added to each, were summed up rightly on it; not tried on a CPU."""
+    error: str | None = None
+    """Why they were not, in the framework's words."""
 
 
 class TorchDeep(msgspec.Struct, frozen=True, kw_only=True):

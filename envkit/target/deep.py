@@ -21,6 +21,8 @@ LIBRARIES = (
     "libcuda.", *CUDA_LIBRARIES, "libamdhip64", "libtpu", "libgomp", "libiomp", "libomp", "libstdc++",
 )  # fmt: skip
 
+SUM = 2048.0  # exact in every float format that a device may fall back to
+
 
 def examine(module: str, look: Callable[[Any], dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Import a framework, tell that it worked, then tell what `look` finds: a crash there must not hide the import."""
@@ -50,6 +52,21 @@ def asked(framework: Any, function: str, *arguments: object) -> Any:
         return attrgetter(function)(framework)(*arguments)
     except Exception:  # noqa: BLE001 - not answered is unknown, whatever the reason
         return None
+
+
+def tried(compute: Callable[[], float]) -> dict[str, Any]:
+    """What came of 1,024 ones, 1 added to each, and their sum: it takes memory, kernels and the way back.
+
+    An error in how the framework is asked (another version of it may lack a function) says nothing of the device.
+    """
+    try:
+        total = float(compute())
+    except (AttributeError, ImportError, TypeError):
+        return {"computes": None, "error": None}
+    except Exception as error:  # noqa: BLE001 - its text is the answer
+        return {"computes": False, "error": last_line(error)}
+    right = total == SUM
+    return {"computes": right, "error": None if right else f"the sum of 1,024 twos came to {total:g}"}
 
 
 def last_line(error: BaseException) -> str:

@@ -51,7 +51,7 @@ def _look(jax: Any) -> dict[str, Any]:
     words = _Words()
     found: dict[str, Any] = {}
     try:
-        found["devices"] = [_device(device) for device in jax.devices()]
+        found["devices"] = [_device(jax, device) for device in jax.devices()]
     except Exception as error:  # noqa: BLE001 - its text is the answer, and the libraries can still be told
         found["error"] = deep.last_line(error)
     return {**found, "cuda_error": words.said, "cuda_libraries": _cuda_libraries()}
@@ -75,7 +75,7 @@ class _Words(logging.Handler):
             self.said = self.said or record.getMessage().partition("\n")[0]
 
 
-def _device(device: Any) -> dict[str, Any]:
+def _device(jax: Any, device: Any) -> dict[str, Any]:
     kind = device.platform
     if kind == "gpu":
         kind = "rocm" if "rocm" in str(getattr(device.client, "platform_version", "")).lower() else "cuda"
@@ -84,7 +84,12 @@ def _device(device: Any) -> dict[str, Any]:
         "kind": kind,
         "name": getattr(device, "device_kind", None),
         "compute_capability": str(capability) if capability else None,
+        **(deep.tried(lambda: _sum(jax, device)) if kind != "cpu" else {}),
     }
+
+
+def _sum(jax: Any, device: Any) -> float:
+    return float((jax.device_put(jax.numpy.ones(1024), device) + 1).sum())
 
 
 def _cuda_libraries() -> list[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from . import deep, distributions, literals
 
 TYPE_CHECKING = False
@@ -41,6 +43,7 @@ def observe() -> dict[str, Any] | None:
 
 def observe_deep() -> Iterator[dict[str, Any]]:
     """The facts of the section `tensorflow_deep`: once after the import, once more with the devices."""
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # else looking would take each GPU's whole memory
     return deep.examine("tensorflow", _look)
 
 
@@ -60,4 +63,15 @@ def _device(tensorflow: Any, device: Any, gpu: str) -> dict[str, Any]:
         "kind": kind,
         "name": details.get("device_name"),
         "compute_capability": ".".join(map(str, capability)) if capability else None,
+        **(deep.tried(lambda: _sum(tensorflow, device.name)) if kind != "cpu" else {}),
     }
+
+
+def _sum(tensorflow: Any, name: str) -> float:
+    """On the device that is called "/physical_device:GPU:0"."""
+    kind = name.rpartition("physical_device:")[2]
+    with tensorflow.device(kind):
+        total = tensorflow.reduce_sum(tensorflow.ones(1024) + 1.0)
+    if not total.device.endswith(kind):  # TensorFlow goes elsewhere in silence
+        raise RuntimeError(f"it was computed on {total.device}")
+    return float(total.numpy())

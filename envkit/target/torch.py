@@ -63,13 +63,19 @@ def _gpus(torch: Any) -> Iterator[dict[str, Any]]:
             "name": getattr(found, "name", None),
             "compute_capability": f"{found.major}.{found.minor}" if found and kind == "cuda" else None,
             "memory_total_bytes": getattr(found, "total_memory", None),
+            **_tried(torch, f"cuda:{index}"),
         }
     if deep.asked(torch, "backends.mps.is_available"):
-        yield {"kind": "mps"}
+        yield {"kind": "mps", **_tried(torch, "mps")}
     for index in range(deep.asked(torch, "xpu.device_count") or 0):
         found = deep.asked(torch, "xpu.get_device_properties", index)
         memory = getattr(found, "total_memory", None)
-        yield {"kind": "xpu", "name": getattr(found, "name", None), "memory_total_bytes": memory}
+        name = getattr(found, "name", None)
+        yield {"kind": "xpu", "name": name, "memory_total_bytes": memory, **_tried(torch, f"xpu:{index}")}
+
+
+def _tried(torch: Any, device: str) -> dict[str, Any]:
+    return deep.tried(lambda: (torch.ones(1024, device=device) + 1).sum().item())
 
 
 def _cuda_error(torch: Any) -> str | None:

@@ -11,7 +11,16 @@ from envkit.checks import extensions, libraries
 from envkit.facts import Facts, ok
 from envkit.facts.accelerators import Nvidia, NvidiaGpu
 from envkit.facts.machine import System
-from envkit.facts.software import JaxDeep, Package, Python, Tensorflow, TensorflowDeep, Torch, TorchDeep
+from envkit.facts.software import (
+    FrameworkDevice,
+    JaxDeep,
+    Package,
+    Python,
+    Tensorflow,
+    TensorflowDeep,
+    Torch,
+    TorchDeep,
+)
 from envkit.findings import Finding
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
@@ -188,3 +197,18 @@ def test_nccl_version_mismatch_fires() -> None:
 def test_nccl_version_mismatch_near_miss(loaded: str | None) -> None:
     assert not list(libraries.nccl_version_mismatch(NCCL, deep(nccl=loaded)))
     assert not list(libraries.nccl_version_mismatch(python(), deep(nccl="2.18.3")))
+
+
+def deep_with(**device: Any) -> TorchDeep:
+    return TorchDeep(imported=True, devices=[FrameworkDevice(kind="cpu"), FrameworkDevice(kind="cuda", **device)])
+
+
+def test_gpu_computation_fails_fires() -> None:
+    broken = deep_with(name="NVIDIA A10", computes=False, error="RuntimeError: CUDA error: out of memory")
+    found = one(libraries.gpu_computation_fails(broken, None, JaxDeep(imported=True)))
+    assert (found.subject, found.evidence) == ("NVIDIA A10 0", ["RuntimeError: CUDA error: out of memory"])
+
+
+@pytest.mark.parametrize("computes", [True, None])
+def test_gpu_computation_fails_near_miss(*, computes: bool | None) -> None:
+    assert not list(libraries.gpu_computation_fails(deep_with(computes=computes), None, None))

@@ -34,6 +34,16 @@ class Gpu: platform = "gpu"; device_kind = "NVIDIA H200"; compute_capability = "
 class Cpu: platform = "cpu"; device_kind = "cpu"
 def devices(): return [Gpu(), Cpu()]
 """
+COMPUTING = """
+class Sum(float):
+    def __add__(self, other): return self
+    def sum(self): return self
+class numpy:
+    def ones(number): return SUM
+def device_put(array, device):
+    assert isinstance(device, Gpu), "a CPU is not tried"
+    return array
+"""
 
 
 def test_devices_are_told_after_the_import(tmp_path: Path) -> None:
@@ -42,9 +52,22 @@ def test_devices_are_told_after_the_import(tmp_path: Path) -> None:
     assert "devices" not in first
     assert last["version"] == "9.9"
     assert last["devices"] == [
-        {"kind": "cuda", "name": "NVIDIA H200", "compute_capability": "9.0"},
+        {"kind": "cuda", "name": "NVIDIA H200", "compute_capability": "9.0", "computes": None, "error": None},
         {"kind": "cpu", "name": "cpu", "compute_capability": None},
-    ]
+    ], "a framework that cannot be asked to compute says nothing of the device"
+
+
+@pytest.mark.parametrize(
+    ("answer", "computes", "error"),
+    [
+        ("Sum(2048)", True, None),
+        ("Sum(2047)", False, "the sum of 1,024 twos came to 2047"),
+        ("1 / 0", False, "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_device_is_tried_with_a_small_sum(tmp_path: Path, answer: str, *, computes: bool, error: str | None) -> None:
+    facts, _ = examine(tmp_path, "jax", JAX + COMPUTING.replace("return SUM", f"return {answer}"))
+    assert [(d.get("computes"), d.get("error")) for d in facts[-1]["devices"]] == [(computes, error), (None, None)]
 
 
 CAUSED = """
