@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._gpus import judged, label, usable
+from envkit.checks._visible_devices import visible
 from envkit.cpuinfo import cpu_list
 from envkit.findings import Finding, Findings, Remedy, count, warn
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
-    from envkit.facts.accelerators import NvidiaGpu
     from envkit.facts.host import GpuPlace, Topology
     from envkit.facts.machine import System
     from envkit.profile import Profile
@@ -38,17 +38,11 @@ def _bare_metal(system: System) -> bool:
 
 
 def _chosen(facts: Facts) -> set[str] | None:
-    """PCI addresses of the GPUs that CUDA_VISIBLE_DEVICES names; None where it does not choose."""
+    """PCI addresses of the GPUs that CUDA_VISIBLE_DEVICES leaves; None where it does not choose among whole GPUs."""
     python, gpus = facts.python.facts, usable(facts.nvidia.facts)
     value = python.environment.get("CUDA_VISIBLE_DEVICES") if python else None
-    if not value or "MIG-" in value:
-        return None
-    tokens = [token.strip() for token in value.split(",")]
-    return {(gpu.pci_address or "").lower() for gpu in gpus if any(_names(token, gpu) for token in tokens)}
-
-
-def _names(token: str, gpu: NvidiaGpu) -> bool:
-    return token == str(gpu.index) or (token.startswith("GPU-") and (gpu.uuid or "").startswith(token))
+    left = visible(value, gpus) if value else None
+    return None if left is None or left.mig else {(gpu.pci_address or "").lower() for gpu in left.gpus}
 
 
 def _called(place: GpuPlace, facts: Facts) -> str:
