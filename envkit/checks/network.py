@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from envkit.checks import check
@@ -144,7 +143,7 @@ def rdma_link_flaps(
         downs = [(port, times) for port, times in told if times is not None]
         if len(downs) <= _PEERS:
             continue
-        usual = median(times for _, times in downs)
+        usual = sorted(times for _, times in downs)[len(downs) // 2]  # statistics takes 4 ms to import
         flapping = [(port, times) for port, times in downs if times >= minimum and times > factor * usual]
         if flapping:
             yield warn(
