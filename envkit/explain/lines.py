@@ -24,6 +24,8 @@ class Line(NamedTuple):
     text: str
     role: Role = "other"
     joined: bool = False
+    said: str = ""
+    """What stands there, where `text` is a translation of it."""
 
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])|[\x00-\x08\x0b-\x1f\x7f]")
@@ -98,7 +100,7 @@ def lines_of(text: str, translations: Mapping[str, str] | None = None) -> Iterat
             continue
         if len(seen) < _REMEMBERED:
             seen[shape] = seen.get(shape, 0) + 1
-        bare = clean(raw)
+        said = bare = clean(raw)
         for foreign, english in spoken.items():
             bare = bare.replace(foreign, english)
         manual = bool(_MANUAL.match(bare)) or (manual and not _MANUAL_ENDS.match(bare))
@@ -107,7 +109,7 @@ def lines_of(text: str, translations: Mapping[str, str] | None = None) -> Iterat
             pending = []
             continue
         role = _role(bare, after_frame=frame is not None)
-        line = Line(number, bare, role)
+        line = Line(number, bare, role, said="" if said == bare else said)
         yield line
         if frame and _IMPORT.match(bare):  # which file imports what
             yield Line(frame.number, f"{frame.text.strip()} {bare.strip()}", joined=True)

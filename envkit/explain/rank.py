@@ -43,7 +43,7 @@ def clues_of(signatures: list[Signature], found: Mapping[str, list[Line]]) -> li
                 cause=signature.cause,
                 confidence=signature.confidence * _WORTH[line.role],
                 line=line.number,
-                text=_excerpt(signature.pattern, line.text),
+                text=_excerpt(signature.pattern, line.said or line.text),
                 role=line.role,
                 excludes=tuple(signature.excludes),
                 program=signature.program,

@@ -106,7 +106,7 @@ def test_a_root_cause_ranks_above_its_consequence() -> None:
 
 def test_what_the_system_says_in_another_language_is_understood() -> None:
     found = explain("Fehler: Treiber fehlt", knowing(signature("no-driver", "no driver")))
-    assert (found.causes[0].cause, found.causes[0].evidence[0].text) == ("no-driver", "Fehler: no driver")
+    assert (found.causes[0].cause, found.causes[0].evidence[0].text) == ("no-driver", "Fehler: Treiber fehlt")
 
 
 def test_a_form_of_a_cause_is_reported_as_that_cause_with_its_own_remedy() -> None:
