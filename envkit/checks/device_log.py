@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from envkit.checks import check
 from envkit.checks._gpus import judged
 from envkit.checks.host_log import of_a_host
-from envkit.checks.kernel_log import of_kind, told
+from envkit.checks.kernel_log import of_kind, programs, told
 from envkit.findings import Findings, Remedy, fail, warn
 
 if TYPE_CHECKING:
@@ -65,10 +65,9 @@ def gpu_library_crashed(kernel_log: KernelLog) -> Findings:
         found = _IN_LIBRARY.search(message.text)
         by_library.setdefault(found[1] if found else "a library", []).append(message)
     for library, messages in by_library.items():
-        names = sorted({m.process for m in messages if m.process})
         illegal = any("invalid opcode" in m.text for m in messages)
         yield warn(
-            f"{', '.join(names[:4]) or 'a program'} crashed in {library}",
+            f"{programs(messages) or 'a program'} crashed in {library}",
             evidence=told(messages),
             remedy=Remedy(
                 text="the processor lacks an instruction that this build uses: install one for older processors"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks.kernel_log import of_kind, told
+from envkit.checks.kernel_log import of_kind, programs, told
 from envkit.findings import Findings, Remedy, fail, warn
 
 if TYPE_CHECKING:
@@ -63,10 +63,9 @@ def kernel_hangs(kernel_log: KernelLog, facts: Facts) -> Findings:
     """Tasks or processors have hung in the kernel: slow or lost disks, network file systems, or drivers."""
     messages = of_kind(kernel_log, "hung-task", "soft-lockup")
     if messages and of_a_host(facts):
-        names = sorted({m.process for m in messages if m.process})
+        names = programs(messages)
         yield warn(
-            f"{'tasks have' if names else 'processors have'} hung in the kernel"
-            + (f": {', '.join(names[:4])}" if names else ""),
+            f"tasks have hung in the kernel: {names}" if names else "processors have hung in the kernel",
             evidence=told(messages),
             remedy=Remedy(text="look in the log for what they waited for: a disk, NFS, or the NVIDIA driver"),
         )

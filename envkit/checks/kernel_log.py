@@ -49,6 +49,11 @@ def told(messages: list[KernelMessage], most: int = 3) -> list[str]:
     return shown + ([f"{len(messages)} such messages"] if len(messages) > most else [])
 
 
+def programs(messages: list[KernelMessage]) -> str:
+    """The first few of the programs that messages name: "python3, ray"; "" where they name none."""
+    return ", ".join(sorted({m.process for m in messages if m.process})[:4])
+
+
 def _subject(address: str | None, nvidia: Nvidia | None) -> str:
     """The GPU at a PCI address; the only one that did not tell its own is taken for it."""
     gpus = (nvidia.gpus or []) if nvidia else []
@@ -224,9 +229,8 @@ def host_out_of_memory(kernel_log: KernelLog, facts: Facts) -> Findings:
         here = facts.container.outcome == "absent"
         messages = [m for m in messages if here and "cgroup out of memory" not in m.text]
     if messages:
-        names = sorted({m.process for m in messages if m.process})
         yield warn(
-            f"the kernel has killed {', '.join(names[:4]) or 'processes'} because memory ran out",
+            f"the kernel has killed {programs(messages) or 'processes'} because memory ran out",
             evidence=told(messages),
             remedy=Remedy(
                 text="use smaller batches, fewer data loader workers or a machine with more memory; "

@@ -159,14 +159,12 @@ def _split(text: str) -> Iterator[tuple[int, str]]:
 
 def _role(text: str, *, after_frame: bool) -> Role:
     """What kind of line it is: how much what it says is worth depends on that."""
-    # The words that an expression needs are looked for first: most lines of a log have none of them.
-    if ("WARN" in text or "Warning:" in text or "W" in text[:42] or "I" in text[:42]) and _WARNING.match(text):
+    if _WARNING.match(text):
         return "warning"
     source = after_frame and not _FRAME.match(text) and not _RAISED.match(text)
-    if (source or _NUMBERED_CODE.match(text) or _STATEMENT.match(text)) and not (": " in text and _TOLD.search(text)):
+    if (source or _NUMBERED_CODE.match(text) or _STATEMENT.match(text)) and not _TOLD.search(text):
         return "code"
-    raised = ("Error" in text or "Exception" in text) and _EXCEPTION.search(text)
-    told = raised or _LOGGED.search(text) or " error: " in text
+    told = _EXCEPTION.search(text) or _LOGGED.search(text) or " error: " in text
     if not told and _SENTENCE.match(text) and (_FIRST_PERSON.search(text) or _DOUBT.search(text)):
         return "doubted" if _DOUBT.search(text) else "prose"
     return "error" if _ERROR.search(text) or text.startswith(("F ", "E ")) else "other"

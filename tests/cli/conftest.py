@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from envkit.setup.uv import find_uv
 
+STAND_IN = runpy.run_path(str(Path(__file__).parents[1] / "nvml/stand_in.py"))
 DROPPED = (
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
@@ -113,14 +115,10 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def nvml(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
     """Environment variables under which NVML is a stand-in that does what a script says (see tests/nvml/script.h)."""
-    compiler = shutil.which("cc")
-    if compiler is None:
+    folder: Path | None = STAND_IN["build"](tmp_path_factory.mktemp("nvml"))
+    if folder is None:
         pytest.skip("no C compiler to build the NVML stand-in with")
-    folder = tmp_path_factory.mktemp("nvml")
-    sources = sorted((Path(__file__).parents[1] / "nvml").glob("*.c"))
-    (folder / "nothing.c").touch()
-    for library, code in (("libnvidia-ml.so.1", sources), ("libcuda.so.1", [folder / "nothing.c"])):
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", folder / library, *code], check=True)
+    (folder / "libcuda.so.1").touch()  # to be found, nobody loads it
 
     def play(script: str) -> dict[str, str]:
         (folder / "script").write_text(script)
