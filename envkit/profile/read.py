@@ -12,38 +12,46 @@ import msgspec
 
 from envkit.errors import InputError, closest
 from envkit.profile.find import files_of, find, in_folder, is_name, is_path
+from envkit.profile.merge import Content, choose, merge
 from envkit.profile.problems import Problem, ProfileErrors, Source
 from envkit.profile.types import Profile, ProfileFile
-from envkit.profile.values import project, size
+from envkit.profile.values import size
 
 LONGEST_CHAIN = 32
 
 Thresholds = Mapping[str, Mapping[str, object]]
-Content = dict[str, Any]
 
 
-def load(name: str, *, checks: Thresholds | None = None) -> Profile:
+def load(
+    name: str, *, checks: Thresholds | None = None, add: Collection[str] = (), leave_out: Collection[str] = ()
+) -> Profile:
     """The profile of a name or path, with everything it extends merged in.
 
     Args:
         name: see find().
         checks: the known checks, id to their thresholds and defaults; None leaves `checks:` unjudged.
+        add: options to have besides its default ones.
+        leave_out: default options not to have.
 
     Raises:
         ProfileErrors: everything that is wrong, each with file, line and key.
-        InputError: there is no such profile.
+        InputError: there is no such profile, or no such option.
     """
-    return msgspec.structs.replace(load_file(find(name), checks=checks), asked=name)
+    found = load_file(find(name), checks=checks, add=add, leave_out=leave_out)
+    return msgspec.structs.replace(found, asked=name)
 
 
-def load_file(path: Path, *, checks: Thresholds | None = None) -> Profile:
+def load_file(
+    path: Path, *, checks: Thresholds | None = None, add: Collection[str] = (), leave_out: Collection[str] = ()
+) -> Profile:
     """The profile in a file; see load()."""
     reading = _Reading(checks)
     content = _resolve(path, {}, reading)
     if reading.problems:
         files = list(dict.fromkeys(problem.file for problem in reading.problems))
         raise ProfileErrors(sorted(reading.problems, key=lambda p: (files.index(p.file), p.line)))
-    return msgspec.convert({"name": path.stem, **content, "path": str(path)}, Profile)
+    chosen = choose(content, add, leave_out)
+    return msgspec.convert({"name": path.stem, **chosen, "path": str(path)}, Profile)
 
 
 @dataclass(frozen=True)
@@ -158,21 +166,3 @@ def _parent(name: str, path: Path) -> Path:
 
 def _same(a: Path, b: Path) -> bool:
     return os.path.realpath(a) == os.path.realpath(b)
-
-
-def merge(base: Content, over: Content) -> Content:
-    """One profile's content over another's.
-
-    Scalars and lists replace; `requires` is merged by key, `packages` by project, `smoke` by framework, `checks` by id.
-    """
-    merged = {**base, **over}
-    for key in ("requires", "checks"):
-        if key in merged:
-            merged[key] = {**base.get(key, {}), **over.get(key, {})}
-    replaced = {project(requirement) for requirement in over.get("packages", [])}
-    kept = [requirement for requirement in base.get("packages", []) if project(requirement) not in replaced]
-    merged["packages"] = kept + over.get("packages", [])
-    trained = {run.get("framework") for run in over.get("smoke", [])}
-    merged["smoke"] = [run for run in base.get("smoke", []) if run.get("framework") not in trained]
-    merged["smoke"] += over.get("smoke", [])
-    return merged

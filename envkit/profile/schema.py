@@ -21,6 +21,7 @@ STRUCTS = {
     types.ProfileFile: "The file",
     types.Requires: "`requires`",
     types.SmokeRun: "An item of `smoke`",
+    types.Option: "A value of `options`",
     types.CheckOverride: "A value of `checks`",
 }
 BEGIN = "<!-- generated from envkit/profile/types.py by `python -m envkit.profile.schema` -->"

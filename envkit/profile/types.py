@@ -92,6 +92,19 @@ class CheckOverride(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Values for the check's parameters, by name."""
 
 
+class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `--with NAME` adds to a profile and `--without NAME` leaves out."""
+
+    default: bool = False
+    """It is there unless it is left out."""
+    python: Specifier = ""
+    """Python that it needs, where that is narrower than the profile's: ">=3.11"."""
+    packages: list[Requirement] = []
+    """As `packages` of the profile."""
+    smoke: list[SmokeRun] = []
+    """As `smoke` of the profile."""
+
+
 class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str = ""
     """How reports call the profile; the file's name without suffix where it is not said. Not inherited."""
@@ -107,17 +120,36 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     smoke: list[SmokeRun] = []
     """Training runs that prove the environment. Merged by framework: the runs named here replace those of their
     framework."""
+    options: dict[str, Option] = {}
+    """What may be added or left out, by name, usually a framework's. Merged by name; a project or framework of an
+    option is replaced like the profile's own."""
     checks: dict[str, CheckOverride] = {}
     """Overrides, by id of a check. Merged by id."""
 
 
 class Profile(_Content, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A profile with everything it extends merged in. The empty one expects nothing."""
+    """A profile with everything it extends and its options merged in. The empty one expects nothing."""
 
+    added: list[str] = []
+    """Options that were added to those that it has by default."""
+    left_out: list[str] = []
+    """Options that it has by default and that were left out."""
     asked: str = ""
     """What it was called when it was asked for: a name, or a path; commands that name it again say this."""
     path: str = ""
     """The file it was read from."""
+
+    @property
+    def words(self) -> list[str]:
+        """How a command line asks for it: ["cuda12", "--with", "jax"]."""
+        options = [word for name in self.added for word in ("--with", name)]
+        return [self.asked or self.name, *options, *(w for name in self.left_out for w in ("--without", name))]
+
+    @property
+    def variant(self) -> str:
+        """Which of its options it has: "" for those it has by default, "with-jax", "with-jax-without-tensorflow"."""
+        chosen = [f"with-{name}" for name in self.added] + [f"without-{name}" for name in self.left_out]
+        return "-".join(chosen)
 
     @property
     def wants_gpu(self) -> bool:

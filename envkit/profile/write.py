@@ -15,8 +15,11 @@ def as_yaml(profile: Profile) -> str:
     import yaml  # noqa: PLC0415 - only where a profile is shown
 
     content = _plain(profile)
-    for where_it_is_from in ("asked", "path"):
-        content.pop(where_it_is_from, None)
+    for how_it_was_asked_for in ("asked", "path", "added", "left_out"):
+        content.pop(how_it_was_asked_for, None)
+    for option in profile.options.values():  # what it has of an option stands there
+        for key in ("packages", "smoke") if option.default else ():
+            content[key] = [item for item in content.get(key, []) if item not in _plain(getattr(option, key))]
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=1000)
 
 

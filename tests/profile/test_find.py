@@ -10,7 +10,7 @@ from envkit.errors import InputError
 from envkit.profile import available, find, load
 
 ROOT = Path(__file__).parents[2]
-BUILT_IN = ["apple", "cpu", "cuda12", "cuda13", "rocm", "tpu"]
+BUILT_IN = ["apple", "cpu", "cuda12", "cuda12-tensorflow", "cuda12-torch", "cuda13", "rocm", "tpu"]
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_an_unknown_name_lists_the_known_ones_and_the_nearest(places: dict[str, 
     (places["user"] / "lab.yaml").write_text("description: lab\n")
     with pytest.raises(InputError, match="did you mean `cuda12`") as caught:
         find("cuda122")
-    assert "(known: apple, cpu, cuda12, cuda13, lab, rocm, tpu)" in caught.value.message
+    assert f"(known: {', '.join(sorted([*BUILT_IN, 'lab']))})" in caught.value.message
     assert caught.value.exit_status == 2
 
 
