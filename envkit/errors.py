@@ -12,14 +12,18 @@ from collections.abc import Iterable
 
 
 class EnvkitError(Exception):
-    """Something the user must know, said in one line; `hint` says what to do about it."""
+    """Something the user must know, said in one line; `hint` says what to do about it.
+
+    `details` is the text of the program that failed, without credentials: shown with -v.
+    """
 
     exit_status = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", details: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
 
 
 class InputError(EnvkitError):

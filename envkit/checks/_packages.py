@@ -123,7 +123,7 @@ def setup(profile: Profile, python: Python | None) -> list[str]:
     """The command that builds the profile's environment in the place of the inspected one."""
     elsewhere = python and python.virtual_environment and python.found_by != "./.venv"
     where = ["--venv", python.prefix] if python and elsewhere else []
-    return ["envkit", "setup", "--profile", profile.asked or profile.name, *where]
+    return ["envkit", "setup", "--profile", *profile.words, *where]
 
 
 def repair(python: Python | None, profile: Profile, *requirements: str, reinstall: bool = False) -> list[list[str]]:

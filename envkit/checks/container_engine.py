@@ -47,21 +47,27 @@ def container_runtime_lacks_nvidia(
     install, origin = system_package("nvidia-container-toolkit", facts, knowledge)
     if container_engine.nvidia_toolkit:
         install, origin = [], ""
+    by_runtime = bool(container_engine.runtimes)
     register = [
         ["sudo", "nvidia-ctk", "runtime", "configure", f"--runtime={name}"],
         ["sudo", "systemctl", "restart", name],
     ]
     listing = [["sudo", "nvidia-ctk", "cdi", "generate", "--output=/etc/cdi/nvidia.yaml"]]
+    then = (
+        "make NVIDIA's runtime known to the engine (without root the engine has steps of its own)"
+        if by_runtime
+        else "list the GPUs for the engine (CDI)"
+    )
     yield warn(
         f"{name} has no NVIDIA runtime, so containers may get no GPU",
-        evidence=[f"runtimes: {', '.join(container_engine.runtimes)}"]
-        if container_engine.runtimes
+        evidence=[f"runtimes: {', '.join(container_engine.runtimes or [])}"]
+        if by_runtime
         else ["no list of GPUs in /etc/cdi or /var/run/cdi"],
         remedy=Remedy(
-            text=f"install the NVIDIA container toolkit{origin} and register its runtime"
-            if not container_engine.nvidia_toolkit
-            else "make the toolkit known to the engine",
-            commands=[*install, *(register if container_engine.runtimes else listing)],
+            text=then
+            if container_engine.nvidia_toolkit
+            else f"install the NVIDIA container toolkit{origin} and {then}",
+            commands=[*install, *(register if by_runtime else listing)],
             who="admin",
             url=_TOOLKIT,
         ),

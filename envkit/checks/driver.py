@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._admin import system_package
 from envkit.checks._gpus import driver_answers, judged, of_others, on_pci, shut, withheld
+from envkit.checks._upgrade import first_driver
 from envkit.facts.accelerators import Nvidia
 from envkit.findings import Findings, Remedy, fail
 
@@ -38,17 +38,17 @@ def gpu_bound_to_nouveau(nvidia: Nvidia, profile: Profile, facts: Facts, knowled
     """
     addresses = _bound_to(nvidia, "nouveau") if judged(profile) else []
     if addresses:
-        install, origin = system_package("nvidia-driver", facts, knowledge)
+        install = first_driver(profile, knowledge, facts)
         blacklist = "printf 'blacklist nouveau\\noptions nouveau modeset=0\\n' > /etc/modprobe.d/blacklist-nouveau.conf"
         yield fail(
             "the NVIDIA GPU is driven by nouveau, which cannot run CUDA",
             evidence=[f"{address}: driver nouveau" for address in addresses],
             remedy=Remedy(
-                text="keep nouveau from loading, rebuild the initramfs (update-initramfs -u, or dracut --force), "
-                f"install NVIDIA's driver{origin} and reboot",
-                commands=[["sudo", "sh", "-c", blacklist], *install],
+                text="keep nouveau from loading and rebuild the initramfs (update-initramfs -u, or dracut --force); "
+                f"{install.text}",
+                commands=[["sudo", "sh", "-c", blacklist], *install.commands],
                 who="admin",
-                url=_GUIDE,
+                url=install.url,
             ),
         )
 
@@ -72,7 +72,8 @@ def gpu_bound_to_vfio(nvidia: Nvidia, profile: Profile) -> Findings:
 def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts, knowledge: Knowledge) -> Findings:
     """There is an NVIDIA GPU, but NVIDIA's kernel driver is not loaded.
 
-    No /sys/module/nvidia and no /proc/driver/nvidia/version, or NVML says DRIVER_NOT_LOADED.
+    No /sys/module/nvidia and no /proc/driver/nvidia/version, or NVML says DRIVER_NOT_LOADED. Where its library is
+    not there either, the remedy has the commands that install the driver which the profile needs.
     """
     container = facts.container.facts
     loaded = nvidia.module_loaded if nvidia.nvml.outcome != "ok" else True
@@ -80,9 +81,7 @@ def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts, kno
         return
     devices = nvidia.pci_devices or []
     evidence = [f"{d.address}: NVIDIA device {d.device_id}, driver {d.kernel_driver or 'none'}" for d in devices]
-    if container:
-        remedy = Remedy(text="install and load the driver on the host of this container", who="admin", url=_GUIDE)
-    elif nvidia.libcuda_path:
+    if nvidia.libcuda_path and not container:
         evidence.append(f"the driver's library is installed: {nvidia.libcuda_path}")
         if facts.kernel.facts and facts.kernel.facts.secure_boot:
             evidence.append("Secure Boot is on: it refuses a module that is not signed with an enrolled key")
@@ -91,8 +90,7 @@ def nvidia_driver_not_loaded(nvidia: Nvidia, profile: Profile, facts: Facts, kno
         )
         remedy = Remedy(text=text, commands=[["sudo", "modprobe", "nvidia"]], who="admin", url=_GUIDE)
     else:
-        commands, origin = system_package("nvidia-driver", facts, knowledge)
-        remedy = Remedy(text=f"install NVIDIA's driver{origin} and reboot", commands=commands, who="admin", url=_GUIDE)
+        remedy = first_driver(profile, knowledge, facts)
     yield fail("the NVIDIA kernel driver is not loaded", evidence=evidence, remedy=remedy)
 
 

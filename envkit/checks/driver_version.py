@@ -15,7 +15,7 @@ from envkit.checks import check
 from envkit.checks._compat import CudaDriver, driver_of
 from envkit.checks._gpus import judged
 from envkit.checks._packages import install, torch_for_gpus
-from envkit.checks._upgrade import compatibility_package, upgrade
+from envkit.checks._upgrade import compatibility_package, least_of, needs, upgrade
 from envkit.findings import Finding, Findings, fail, unsure, warn
 from envkit.versions import minor, release, satisfies
 
@@ -41,11 +41,10 @@ def driver_too_old_for_profile(nvidia: Nvidia, profile: Profile, knowledge: Know
     if not driver.certain:
         yield _compatibility_unknown(nvidia, f"profile {profile.name}, which needs driver {wanted},")
         return
-    least = wanted.lstrip("><=~! ").partition(",")[0]
     yield fail(
         f"driver {driver.version} is too old: profile {profile.name} needs {wanted}",
         evidence=[f"driver {driver.version}", f"CUDA of the driver: {driver.cuda or 'unknown'}"],
-        remedy=upgrade(least, knowledge, facts),
+        remedy=upgrade(least_of(wanted), knowledge, facts, needed_by=needs(profile)),
     )
 
 
@@ -98,7 +97,7 @@ def _too_old(
         yield unsure(f"whether driver {version}{has} runs {name} is unknown: it was built for CUDA {cuda}")
         return
     floor = knowledge.drivers.floor(cuda, windows=windows) or knowledge.drivers.of_toolkit(cuda, windows=windows)
-    newer = upgrade(floor, knowledge, facts)
+    newer = upgrade(floor, knowledge, facts, needed_by=f"CUDA {cuda}")
     package = compatibility_package(cuda, nvidia, knowledge, facts)
     build = "; or install a build for this driver (the last command)" if other else ""
     yield fail(
@@ -172,5 +171,5 @@ def driver_minor_compatibility(
                 f"driver {driver.version or 'of unknown version'}",
                 f"CUDA {torch.cuda} came with driver {needed or 'unknown'}",
             ],
-            remedy=upgrade(needed, knowledge, facts),
+            remedy=upgrade(needed, knowledge, facts, needed_by=f"all of CUDA {minor(torch.cuda)}"),
         )

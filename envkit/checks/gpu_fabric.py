@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
-from envkit.checks._admin import driver_branch, system_package
-from envkit.checks._gpus import judged, label, usable
+from envkit.checks._admin import driver_version, system_package
+from envkit.checks._gpus import capability_of, judged, label, usable
 from envkit.findings import Findings, Remedy, count, fail, warn
+from envkit.versions import satisfies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,18 @@ if TYPE_CHECKING:
 _RESTART_MANAGER = [["sudo", "systemctl", "restart", "nvidia-fabricmanager"]]
 _IMEX_GUIDE = "https://docs.nvidia.com/multi-node-nvlink-systems/imex-guide/imexchannels.html"
 _NEAR = {"board", "pcie-switch", "pcie-switches"}
+
+
+def _manager(facts: Facts, nvidia: Nvidia, knowledge: Knowledge) -> tuple[list[list[str]], str]:
+    """How the fabric manager is installed, and what is to be said of that; from B200 on a subnet manager with it."""
+    driver = driver_version(nvidia)
+    commands, origin = system_package("nvidia-fabric-manager", facts, knowledge, branch=driver)
+    where = " on the host" if facts.container.facts else origin
+    text = f"the fabric manager{where} in exactly the version of the driver{f', {driver}' if driver else ''}"
+    if any(satisfies(capability_of(gpu, knowledge) or "", ">=10") for gpu in usable(nvidia)):
+        subnet, origin = system_package("nvlink-subnet-manager", facts, knowledge)
+        commands, text = [*commands, *subnet], f"{text}, and nvlsm{origin}, which NVLink 5 needs"
+    return [command for place, command in enumerate(commands) if command not in commands[:place]], text
 
 
 @check(area="accelerators", after=("nvswitch-fault", "fabric-manager-version-differs"))
@@ -38,7 +51,7 @@ def nvlink_fabric_manager_down(nvidia: Nvidia, profile: Profile, facts: Facts, k
     silent = not in_container and {gpu.fabric_state for gpu in usable(nvidia)} <= {None, "not-supported"}
     absent = bool(judged(profile) and nvidia.nvswitches and nvidia.fabric_manager_running is False and silent)
     if waiting or failed or absent:
-        install, origin = system_package("nvidia-fabric-manager", facts, knowledge, branch=driver_branch(nvidia))
+        install, text = _manager(facts, nvidia, knowledge)
         start = [*install, ["sudo", "systemctl", "enable", "--now", "nvidia-fabricmanager"]]
         yield fail(
             f"{nvidia.nvswitches} NVSwitches and no fabric manager that runs"
@@ -50,8 +63,7 @@ def nvlink_fabric_manager_down(nvidia: Nvidia, profile: Profile, facts: Facts, k
             ]
             or ["no process nv-fabricmanager"],
             remedy=Remedy(
-                text=f"install and start the fabric manager{' on the host' if in_container else origin}, "
-                "in the version of the driver",
+                text=f"install and start {text}",
                 commands=[] if in_container else start,
                 who="admin",
             ),
@@ -71,13 +83,12 @@ def fabric_manager_version_differs(nvidia: Nvidia, profile: Profile, facts: Fact
     if not states and not nvidia.nvswitches:
         return
     serves = states == {"completed"} or nvidia.fabric_manager_running
-    install, origin = system_package("nvidia-fabric-manager", facts, knowledge, branch=driver_branch(nvidia))
+    install, text = _manager(facts, nvidia, knowledge)
     yield (warn if serves else fail)(
         f"the fabric manager is of version {manager}, the driver of {driver}",
         evidence=[f"package of the fabric manager {manager}", f"kernel module {driver}"],
         remedy=Remedy(
-            text=f"install the fabric manager{origin} in exactly the version of the driver, or reboot if both were "
-            "upgraded",
+            text=f"install {text}; or reboot if both were upgraded",
             commands=[*install, *_RESTART_MANAGER],
             who="admin",
         ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from envkit.checks import check
+from envkit.checks._upgrade import cloud_of
 from envkit.facts.accelerators import PciDevice
 from envkit.findings import Findings, Remedy, count, fail
 
 if TYPE_CHECKING:
     from envkit.facts import Facts
     from envkit.facts.accelerators import Amd, Apple, Nvidia, Tpu
+    from envkit.knowledge import Knowledge
     from envkit.profile import Profile
 
 _ON_THE_CPU = [["envkit", "setup", "--profile", "cpu"]]
@@ -24,7 +26,7 @@ def _something_of_nvidia(nvidia: Nvidia) -> bool:
 
 
 @check(area="accelerators", after="scheduler-no-gpu")
-def nvidia_gpu_missing(nvidia: Nvidia | None, facts: Facts, profile: Profile) -> Findings:
+def nvidia_gpu_missing(nvidia: Nvidia | None, facts: Facts, profile: Profile, knowledge: Knowledge) -> Findings:
     """The profile needs an NVIDIA GPU and there is none.
 
     Nothing of vendor 10de on the PCI bus, no NVIDIA kernel module and no GPU that NVML can name.
@@ -41,7 +43,9 @@ def nvidia_gpu_missing(nvidia: Nvidia | None, facts: Facts, profile: Profile) ->
         ways = ["install or update the NVIDIA driver in Windows (never one inside WSL)"]
     elif system and system.virtual_machine not in {None, "none"}:
         evidence.append(f"this is a virtual machine ({system.virtual_machine})")
-        ways = ["choose an instance type with an NVIDIA GPU, or pass one through to this virtual machine"]
+        cloud = cloud_of(facts, knowledge)
+        where = f" ({cloud.instances})" if cloud else ", or pass one through to this virtual machine"
+        ways = [f"choose an instance type with an NVIDIA GPU{where}"]
     if container:
         evidence.append(f"this is a container ({container.runtime or container.evidence or 'of unknown kind'})")
         ways.append("pass the GPU into the container (docker run --gpus all)")

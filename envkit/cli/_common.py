@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -138,20 +138,29 @@ def _contents(file: str, hint: str) -> bytes:
     return content
 
 
-def profile_of(name: str, facts: Facts | None = None, checks: Mapping[str, Check] | None = None) -> Profile:
+def profile_of(
+    name: str,
+    facts: Facts | None = None,
+    checks: Mapping[str, Check] | None = None,
+    *,
+    add: Collection[str] = (),
+    leave_out: Collection[str] = (),
+) -> Profile:
     """The profile asked for; else the one that envkit set the environment up with; else one that expects nothing."""
     from envkit.checks import discover
     from envkit.profile import Profile, load
 
-    python = facts.python.facts if facts else None
-    names = [name] if name else [python.profile_path, python.profile] if python else []
+    made = facts.python.facts.setup if facts and facts.python.facts else None
+    names = [name] if name else [made.profile_path, made.profile] if made else []
+    if made and name in {"", made.profile}:
+        add, leave_out = made.added, made.left_out
     for wanted in filter(None, names):
         try:
-            profile = load(wanted)
+            profile = load(wanted, add=add, leave_out=leave_out)
             if not profile.checks:  # most have none: importing every check only to know their names takes a while
                 return profile
-            known = checks or discover()
-            return load(wanted, checks={check.id: check.thresholds for check in known.values()})
+            known = {check.id: check.thresholds for check in (checks or discover()).values()}
+            return load(wanted, checks=known, add=add, leave_out=leave_out)
         except InputError:  # noqa: PERF203 - an environment's profile may have gone, or be elsewhere: try its name
             if name:
                 raise

@@ -162,7 +162,7 @@ class Fix:
 
     def _prove(self, python: Path) -> str:
         """Why training in it did not come out right, "" when it did."""
-        from envkit.cli._setup import prove
+        from envkit.cli._training import prove
 
         return prove(python, self.profile, self.style, self.say)[1]
 

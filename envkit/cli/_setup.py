@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from envkit.capture import capture
-from envkit.facts import Facts
+from msgspec.structs import replace
+
+from envkit.cli._machine import Machine, none_chosen
+from envkit.cli._training import prove
 from envkit.findings import Report
 from envkit.formats import Style
 from envkit.formats.text import render as render_report
-from envkit.interpreter import Interpreter
 from envkit.profile import Profile
 from envkit.setup import state
 from envkit.setup.apply import apply
-from envkit.setup.plan import Plan, make_plan
+from envkit.setup.assume import spoken
+from envkit.setup.lock import find_lock
+from envkit.setup.plan import Plan
+from envkit.setup.platforms import own_platform
 from envkit.setup.progress import Progress
-from envkit.setup.resolve import find_python, resolve
+from envkit.setup.request import Prepared, Request, plan_of, prepare
+from envkit.setup.rollback import recover
+from envkit.setup.select import render as render_choice
 from envkit.setup.show import render as render_plan
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.show import render_ready
+from envkit.setup.sources import Sources
 from envkit.setup.target import check_target
-from envkit.setup.uv import find_uv
+from envkit.versions import minor
 
-MACHINE = ("system", "cpu", "memory", "disk", "container", "nvidia", "tpu", "amd", "apple")
 ENVIRONMENT = ("system", "python", "torch", "tensorflow", "jax")
 ENVIRONMENT_AREAS = ("python", "frameworks", "profile")
-MACHINE_AREAS = ("machine", "accelerators", "container")
 
 
 @dataclass
 class Setup:
     """One run of setup; `result` gathers what `--format json` prints."""
 
-    profile: Profile
-    target: Path
-    python: str
+    wanted: Callable[[], Profile] | None
+    """Reads the profile that was asked for; None: the one that suits best is chosen."""
+    add: Collection[str]
+    leave_out: Collection[str]
+    machine: Machine
+    request: Request
     doctor: bool
     smoke: bool
     environ: Mapping[str, str]
@@ -46,154 +54,184 @@ class Setup:
     say: Callable[[str], None]
     progress_to: TextIO
     result: dict[str, object] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The profile that is set up, with its options."""
+        if self.wanted:
+            return self.wanted()
+        from envkit.profile import load
+
+        choice = self.machine.choose(self.add, self.leave_out, self.request.python)
+        self.result["choice"] = choice
+        self.say(render_choice(choice, self.style) + "\n")
+        if not choice.best:
+            raise none_chosen(choice)
+        return load(choice.best, add=self.add, leave_out=self.leave_out)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """What is told of all steps."""
+        return Progress(self.progress_to)
 
     def plan_only(self) -> int:
         """Show what would be done."""
-        sources, plan = self._plan()
-        del sources
+        _, plan = self._plan()
         self.say(render_plan(plan, self.style))
         return 0
 
     def run(self) -> int:
         """Do it; 0 when the environment is in its place."""
-        target, _ = check_target(self.target)
+        target, _ = check_target(self.machine.target)
+        recover(target)
         self.smoke = self.smoke and bool(self.profile.smoke)  # a profile may name nothing to train
-        made = state.up_to_date(target, self.profile, python=self.python)
+        made = None if self.request.upgrade else self._made(target)
         # Without an accelerator to look for, the machine is judged together with the new environment.
-        if self.doctor and (made or self.profile.wants_gpu) and not self._judge_machine(target):
+        if self.doctor and (made or self.profile.wants_gpu) and not self._judge_machine():
             return 1
         if made and self.doctor and (damage := self._damage(target)):
-            self.say(f"{self.style.mark('warn')} {self.target} is to be built anew: {damage}\n\n")
+            self.say(f"{self.style.mark('warn')} {self.machine.target} is to be built anew: {damage}\n\n")
         elif made:
             return self._nothing_to_install(target, made)
         sources, plan = self._plan()
         self.say(render_plan(plan, self.style) + "\n")
         if self.doctor:  # imported while uv works
-            threading.Thread(target=_prepare, daemon=True).start()
+            threading.Thread(target=self._prepare, daemon=True).start()
         apply(
             plan,
             self.profile,
             sources=sources,
             environ=self.environ,
-            progress=Progress(self.progress_to),
+            progress=self.progress,
             judge=lambda python: self._judge(python, plan),
             prove=self._prove,
         )
-        proof = "judged and proved" if self.doctor and self.smoke else "judged" if self.doctor else "installed"
-        seconds = time.monotonic() - self.started
-        self.say(
-            f"{self.style.mark('pass')} "
-            + self.style.paint(f"ready: {self.target} has profile {plan.profile}, {proof}, {seconds:.0f} s", "bold")
-            + f"\n  source {self.target}/bin/activate\n"
-        )
+        self.result["phases"] = self.progress.phases
+        self.say(render_ready(plan, self.progress.phases, proof=self._proof(plan), style=self.style))
         return 0
 
-    def _plan(self) -> tuple[Sources, Plan]:
-        active = self.environ.get("VIRTUAL_ENV")
-        sources = read_sources(self.environ, prefix=Path(active) if active else None)
-        target, replaces = check_target(self.target)
-        python, version = find_python(self.profile, wanted=self.python, sources=sources, environ=self.environ)
-        progress = Progress(self.progress_to)
-        progress.begin(f"Resolving profile {self.profile.name}")
-        try:
-            resolved = resolve(
-                self.profile, python=python, sources=sources, environ=self.environ, on_idle=progress.tick
-            )
-        finally:
-            progress.end()
-        plan = make_plan(
+    def _made(self, target: Path) -> state.State | None:
+        """What is recorded of the environment that is there, if it is as asked for."""
+        made = state.read(target)
+        lock = find_lock(self.profile, minor(made.python_version), own_platform()) if made else None
+        wanted = self.request
+        sha256 = lock.sha256 if lock else ""
+        return state.up_to_date(target, self.profile, python=wanted.python, extras=wanted.extras, lock_sha256=sha256)
+
+    def prepared(self) -> Prepared:
+        """Every package that would be installed, and where it comes from."""
+        from envkit.checks._gpus import capability_of, usable
+
+        machine = self.machine
+        gpus = usable(machine.facts.nvidia.facts) if self.request.extras else []
+        return prepare(
+            self.request,
             self.profile,
-            uv=find_uv(),
-            python=python,
-            python_version=version,
-            target=target,
-            resolved=resolved,
-            sources=sources,
-            replaces=replaces,
+            environ=self.environ,
+            progress=self.progress,
+            knowledge=machine.knowledge,
+            capabilities=list(filter(None, (capability_of(gpu, machine.knowledge) for gpu in gpus))),
+        )
+
+    def _plan(self) -> tuple[Sources, Plan]:
+        prepared = self.prepared()
+        plan = plan_of(
+            prepared,
+            self.profile,
+            target=self.machine.target,
+            assumptions=self.machine.assumptions,
+            deferred=self._deferred,
             judge=self.doctor,
             prove=self.smoke,
         )
+        plan = replace(plan, notes=[*self.machine.notes(), *plan.notes])
         self.result["plan"] = plan
-        return sources, plan
+        return prepared.sources, plan
 
-    def _examine(self, facts: Facts, areas: Collection[str] = ()) -> Report:
-        """The facts judged by the profile; imported here, for `--no-doctor` needs none of it."""
-        from envkit import knowledge
-        from envkit.checks import discover
-        from envkit.doctor import examine
+    @cached_property
+    def _deferred(self) -> list[str]:
+        """The runs that must wait for the accelerator that is assumed: on a builder they train on its CPU instead."""
+        from envkit.checks._gpus import usable
 
-        return examine(facts, self.profile, knowledge.load(), discover(), select=areas)
+        if not self.machine.assumptions or usable(self.machine.here.nvidia.facts):
+            return []
+        return [f"smoke {run.framework} {run.device}" for run in self.profile.smoke if run.device != "cpu"]
 
-    def _judge_machine(self, target: Path) -> bool:
+    def _judge_machine(self) -> bool:
         """Whether this machine can be what the profile wants, before a byte is downloaded."""
-        facts = capture(python=None, target=str(target), only=MACHINE)
-        report = self._examine(facts, MACHINE_AREAS)
+        report = self.machine.judge(self.profile)
         if report.status != "unhealthy":
             return True
-        self.result["doctor"] = report
-        self.say(render_report(report, self.style))
+        self._show(report)
         self.say("\nNothing was changed. `--no-doctor` installs all the same.\n")
         return False
 
     def _damage(self, target: Path) -> str:
         """What has become wrong with the packages of an environment since it was built, "" when nothing has."""
-        facts = capture(python=Interpreter(str(target / "bin" / "python"), "the environment"), only=ENVIRONMENT)
-        report = self._examine(facts, ENVIRONMENT_AREAS)
-        return _objection(report)
+        facts = self.machine.look_into(target / "bin" / "python", "the environment", only=ENVIRONMENT)
+        return _objection(self.machine.examine(facts, self.profile, ENVIRONMENT_AREAS))
 
     def _judge(self, python: Path, plan: Plan) -> str:
         """Why the new environment is not good, "" when it is."""
-        facts = capture(python=Interpreter(str(python), "the new environment"), target=plan.target)
-        report = self._examine(facts)
-        self.result["doctor"] = report
-        self.say(render_report(report, self.style).replace(plan.building, plan.target) + "\n")
+        self.progress.tick()
+        facts = self.machine.look_into(python, "the new environment")
+        self.progress.pause()
+        report = self.machine.examine(facts, self.profile)
+        self._show(report, instead_of=(plan.building, plan.target))
         return _objection(report)
+
+    def _show(self, report: Report, instead_of: tuple[str, str] = ("", "")) -> None:
+        self.result["doctor"] = report
+        text = render_report(report, self.style)
+        text = text.replace(*instead_of) if instead_of[0] else text
+        self.say((spoken(text) if self.machine.assumptions else text) + "\n")
 
     def _prove(self, python: Path) -> str:
         """Why training in it did not come out right, "" when it did."""
-        self.result["smoke"], why_not = prove(python, self.profile, self.style, self.say)
+        profile = self.profile
+        if self._deferred:
+            profile = replace(profile, smoke=[replace(run, device="cpu") for run in profile.smoke])
+        self.progress.pause()
+        self.result["smoke"], why_not = prove(python, profile, self.style, self.say)
         return why_not
 
     def _nothing_to_install(self, target: Path, made: state.State) -> int:
         """The environment is as asked for; it is proved if it never was, and recorded as this profile's."""
         verdict = made.verdict
-        if self.smoke and verdict != "proved":
+        if self.smoke and verdict != "proved" and not self._deferred:
             if self._prove(target / "bin" / "python"):
                 return 1
             verdict = "proved"
         elif self.doctor and verdict == "installed":
             verdict = "judged"
-        now = state.confirm(target, made, self.profile, verdict)
+        now = state.confirm(
+            target,
+            made,
+            self.profile,
+            verdict,
+            assumptions=self.machine.assumptions,
+            deferred=[] if verdict == "proved" else made.deferred,
+        )
         self.result["environment"] = now
         self.say(
-            f"{self.style.mark('pass')} nothing to do: {self.target} is what profile {now.profile} asks for "
-            f"({now.verdict}, made {now.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
+            f"{self.style.mark('pass')} nothing to do: {self.machine.target} is what profile {self.profile.title} "
+            f"asks for ({now.verdict}, made {now.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
         )
         return 0
 
+    def _proof(self, plan: Plan) -> str:
+        if plan.deferred:
+            trained = ", trained on the CPU" if self.smoke else ""
+            return f"{'judged as on that machine' if self.doctor else 'installed'}{trained}"
+        return "judged and proved" if self.doctor and self.smoke else "judged" if self.doctor else "installed"
 
-def prove(python: Path, profile: Profile, style: Style, say: Callable[[str], None]) -> tuple[object, str]:
-    """Train in a new environment and show it: the report, and why it did not come out right, "" when it did."""
-    from envkit.cli._training import train
-    from envkit.smoke.show import render
+    def _prepare(self) -> None:
+        """Import what judging needs."""
+        from envkit import doctor  # noqa: F401
 
-    report = train(Interpreter(str(python), "the new environment"), lambda _: profile)
-    say(render(report, style) + "\n")
-    if report.status == "healthy":
-        return report, ""
-    why_not = (f"{r.framework} {r.model}: {r.message}" for r in report.runs if r.status != "pass")
-    return report, next(why_not, "no run")
+        _ = self.machine.knowledge, self.machine.checks
 
 
 def _objection(report: Report) -> str:
     """Why an environment does not do, "" when it does."""
     return report.headline if report.status in {"unhealthy", "unknown"} else ""
-
-
-def _prepare() -> None:
-    """Import what judging needs."""
-    from envkit import doctor, knowledge  # noqa: F401
-    from envkit.checks import discover
-
-    discover()

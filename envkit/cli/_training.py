@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from envkit.errors import CannotTell
+from envkit.formats import Style
 from envkit.interpreter import Interpreter
 from envkit.profile import Profile
 from envkit.smoke.types import Event, SmokeReport
@@ -58,6 +60,18 @@ def train(
             memory_available_bytes=available,
             on_event=_teller(status),
         )
+
+
+def prove(python: Path, profile: Profile, style: Style, say: Callable[[str], None]) -> tuple[object, str]:
+    """Train in a new environment and show it: the report, and why it did not come out right, "" when it did."""
+    from envkit.smoke.show import render
+
+    report = train(Interpreter(str(python), "the new environment"), lambda _: profile)
+    say(render(report, style) + "\n")
+    if report.status == "healthy":
+        return report, ""
+    why_not = (f"{r.framework} {r.model}: {r.message}" for r in report.runs if r.status != "pass")
+    return report, next(why_not, "no run")
 
 
 def _status() -> AbstractContextManager[Any]:

@@ -69,6 +69,44 @@ def validate(
         raise ProfileErrors(dict.fromkeys(problems))  # several files may extend a broken one: say it once
 
 
+@app.command()
+def lock(
+    names: list[str] = typer.Argument(
+        None, metavar="[NAME]...", help="Profiles; all, where none is named.", autocompletion=_common.complete_profile
+    ),
+    python: list[str] = typer.Option([], "--python", help="A Python, such as 3.11; all that the profile allows."),
+    platform: list[str] = typer.Option(
+        [], "--platform", help="linux-x86_64, linux-aarch64 or darwin-arm64; all that the profile allows."
+    ),
+    with_: list[str] = typer.Option([], "--with", help="Option of the profile to have, such as jax."),
+    without: list[str] = typer.Option([], "--without", help="Option of the profile not to have."),
+    check: bool = typer.Option(False, "--check", help="Write nothing; show what is not what would be locked now."),
+) -> None:
+    """Pin and hash every package of profiles, in files beside them that `envkit setup` installs from.
+
+    Exit status: 0 locked, or current; 1 a lock is not current, or a profile cannot be resolved; 2 wrong usage.
+    """
+    from envkit.cli._lock import chosen, lock_all
+
+    split = _common.split
+    profiles = chosen(names or [], add=split(with_), leave_out=split(without))
+    status = lock_all(profiles, split(python), split(platform), check=check, style=_common.style(), say=_common.write)
+    raise typer.Exit(status)
+
+
+@app.command()
+def freeze(
+    python: str = typer.Option("", "--python", help=_common.PYTHON_HELP.replace("inspect", "freeze")),
+    output: str = typer.Option(
+        ..., "--output", "-o", help="A name (for ./profiles), a folder, or a file ending in .yaml."
+    ),
+) -> None:
+    """Write a profile and its lock from a good environment, so that `envkit setup` can build it again."""
+    from envkit.cli._lock import freeze_environment
+
+    freeze_environment(python, output, style=_common.style(), say=_common.write)
+
+
 def _problems(file: str, checks: dict[str, dict[str, object]]) -> list[Problem]:
     from envkit.errors import InputError
     from envkit.profile import Problem, ProfileErrors, load

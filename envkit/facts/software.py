@@ -23,6 +23,7 @@ __all__ = [
     "JaxDeep",
     "Package",
     "Python",
+    "SetUp",
     "Tensorflow",
     "TensorflowDeep",
     "Torch",
@@ -74,6 +75,33 @@ class Collision(msgspec.Struct, frozen=True, kw_only=True):
     """How many files they both own, empty `__init__.py`, scripts and caches left out."""
 
 
+class SetUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What `envkit setup` left in an environment that it built: the environment as it was when it was put in place."""
+
+    profile: str
+    """Name of the profile that it was built for."""
+    profile_path: str = ""
+    """The file it was read from; "" where it came from none."""
+    added: list[str] = []
+    """Options of the profile that were chosen (--with)."""
+    left_out: list[str] = []
+    """What of the profile was not wanted (--without)."""
+    extras: list[str] = []
+    """Compiled extensions that were installed with it (--extras)."""
+    made_at: str
+    """When it was put in place, in UTC: "2026-11-26T08:14:24+00:00"."""
+    verdict: str
+    """How far it was shown to be good: "installed" and no more, "judged" by doctor, "proved" by training."""
+    lock_sha256: str = ""
+    """Of the lock that it was installed from; "" where there was none."""
+    assumptions: dict[str, str] = {}
+    """What was assumed of a machine that was not there (--assume): {"driver": "570", "cc": "9.0"}."""
+    deferred: list[str] = []
+    """What could not be proved where it was built: "smoke torch cuda"."""
+    packages: dict[str, str]
+    """Name to version, as installed then."""
+
+
 class Python(msgspec.Struct, frozen=True, kw_only=True):
     """The inspected interpreter and what is installed in it."""
 
@@ -109,10 +137,8 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
     """Folders called site-packages or dist-packages on sys.path, in its order."""
     site_packages_writable: bool | None = None
     """This user may install into the environment's own; None where none lies in its prefix."""
-    profile: str | None = None
-    """Name of the profile that `envkit setup` built this environment for."""
-    profile_path: str | None = None
-    """The file it was read from."""
+    setup: SetUp | None = None
+    """What `envkit setup` left here; None where it did not build this environment."""
     environment: dict[str, str] = {}
     """The variables that change how Python and the frameworks load (an allow-list)."""
     packages: list[Package] = []
@@ -138,3 +164,13 @@ class Python(msgspec.Struct, frozen=True, kw_only=True):
     """What the interpreter printed before it was asked anything."""
     found_by: str | None = None
     """How envkit came to this interpreter: "--python", "$VIRTUAL_ENV", "./.venv", "python3 on PATH"."""
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile that this environment was set up for; "" where envkit did not set it up."""
+        return self.setup.profile if self.setup else ""
+
+    @property
+    def profile_path(self) -> str:
+        """The file that profile was read from; "" where there is none."""
+        return self.setup.profile_path if self.setup else ""

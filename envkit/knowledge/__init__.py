@@ -17,13 +17,15 @@ import msgspec
 
 from envkit.errors import InputError, closest
 from envkit.knowledge.accelerators import Accelerators
+from envkit.knowledge.distributions import Distributions
 from envkit.knowledge.drivers import Drivers
+from envkit.knowledge.extensions import Extensions
 from envkit.knowledge.files import merged, parse
 from envkit.knowledge.hardware import GpuModel, Gpus, KnownBads, Xids, model_of
+from envkit.knowledge.packages import PackageNames
 from envkit.knowledge.tables import (
     Cause,
     Causes,
-    Distributions,
     ImportErrors,
     ImportFailure,
     Signature,
@@ -45,6 +47,8 @@ TABLES = (
     "accelerators",
     "known_bad",
     "distributions",
+    "extensions",
+    "packages",
     "translations",
 )
 _HERE = Path(__file__).parent
@@ -79,6 +83,14 @@ class Knowledge:
     @cached_property
     def distributions(self) -> Distributions:
         return self._read("distributions", Distributions)
+
+    @cached_property
+    def extensions(self) -> Extensions:
+        return self._read("extensions", Extensions)
+
+    @cached_property
+    def packages(self) -> PackageNames:
+        return self._read("packages", PackageNames)
 
     @cached_property
     def causes(self) -> dict[str, Cause]:

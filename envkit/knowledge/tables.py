@@ -21,33 +21,6 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     as_of: date
 
 
-class SystemPackage(Row, frozen=True, kw_only=True):
-    """How one distribution installs something. commands may hold {branch}; origin: the repository it comes from."""
-
-    commands: list[list[str]]
-    origin: str = msgspec.field(default="", name="from")
-
-
-class SystemPackages(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """on_host: inside a container it is the host's business."""
-
-    by_distribution: dict[str, SystemPackage]
-    on_host: bool = True
-
-
-class Distributions(Table, frozen=True, kw_only=True):
-    likes_source: str
-    likes: dict[str, list[str]]
-    packages_source: str
-    packages: dict[str, SystemPackages]
-
-    def find(self, what: str, distribution: str | None, likes: list[str]) -> SystemPackage | None:
-        """How a distribution, or the nearest that it is like, installs something; None where no row tells."""
-        rows = self.packages[what].by_distribution
-        ids = [distribution or "", *(likes or self.likes.get(distribution or "", []))]
-        return next((rows[name] for name in ids if name in rows), None)
-
-
 class ImportFailure(Row, frozen=True, kw_only=True):
     """Why an import failed. pattern: a regular expression; cause may name its first group as {1}.
 

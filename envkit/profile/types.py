@@ -146,6 +146,11 @@ class Profile(_Content, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [self.asked or self.name, *options, *(w for name in self.left_out for w in ("--without", name))]
 
     @property
+    def title(self) -> str:
+        """Its name with its options: "cuda12 --with jax"."""
+        return " ".join([self.name, *self.words[1:]])
+
+    @property
     def variant(self) -> str:
         """Which of its options it has: "" for those it has by default, "with-jax", "with-jax-without-tensorflow"."""
         chosen = [f"with-{name}" for name in self.added] + [f"without-{name}" for name in self.left_out]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from envkit.checks._packages import listed
 from envkit.errors import SetupError
 from envkit.facts.software import Python
 from envkit.profile import Profile
-from envkit.setup import mend
+from envkit.setup import clash, mend
 from envkit.setup.choose import Choice, add, leave
 from envkit.setup.mend import Changes
 from envkit.setup.resolve import SECOND_TRY, Resolved, foreign_build, read_lock
 from envkit.setup.sources import Sources, describe
 from envkit.setup.uv import Failure, explain, find_uv, run_uv
 from envkit.versions import torch_index
+
+MOST_SHOWN = 3
 
 
 def resolve_choice(
@@ -51,6 +55,47 @@ def resolve_choice(
     return best, resolver.resolve(best.changes) if best.changes.install else None
 
 
+def resolve_beside(
+    changes: Changes,
+    python: Python,
+    resolver: Resolver,
+    environment: Mapping[str, str],
+    *,
+    steady: Collection[str] = (),
+) -> Resolved:
+    """The packages that changes take, where nothing that stays may be left with a requirement that is not met.
+
+    Args:
+        changes: what is to become different.
+        python: the environment as it is.
+        resolver: of that environment.
+        environment: the variables of PEP 508 markers there.
+        steady: names of packages that stay as they are unless the changes name them.
+
+    Raises:
+        SetupError: no source offers them, or something that is installed cannot live with them.
+    """
+    with contextlib.suppress(SetupError):
+        return resolver.resolve(changes, [mend.constraints(changes, python)[0]])
+    stay = [p for p in mend.kept(changes, python) if p.version and not p.direct]
+    pins = [f"{p.name}=={p.version}" for p in stay if p.name in steady]
+    free = resolver.resolve(changes, [pins])
+    clashes = clash.broken(free.packages, python, environment, remove=changes.remove)
+    if not clashes:
+        return free
+    # What is resolved anew does not have the old version's requirements; all others have theirs.
+    others = [p for p in mend.kept(changes, python) if p.name not in {found.name for found in free.packages}]
+    with contextlib.suppress(SetupError):
+        found = resolver.resolve(changes, [[*pins, *mend.required(others)]])
+        if not clash.broken(found.packages, python, environment, remove=changes.remove):
+            return found
+    others_to_blame = listed(dict.fromkeys(c.staying.partition(" ")[0] for c in clashes))
+    raise SetupError(
+        "; ".join(map(str, clashes[:MOST_SHOWN])),
+        hint=f"Take {others_to_blame} out of the environment or upgrade it there, or build a new one with --venv.",
+    )
+
+
 @dataclass
 class Resolver:
     """Asks uv for pinned and hashed packages that bring changes about."""
@@ -66,17 +111,22 @@ class Resolver:
     unreachable: dict[str, Failure] = field(default_factory=dict)
     """Indexes of PyTorch's ("": the configured sources) that gave no answer: each costs its deadline once."""
 
-    def resolve(self, changes: Changes) -> Resolved:
+    def resolve(self, changes: Changes, rounds: Sequence[list[str]] | None = None) -> Resolved:
         """What to install.
+
+        Args:
+            changes: what is to become different.
+            rounds: the constraints to try, one after the other; None for those that mending observes.
 
         Raises:
             SetupError: no source offers it, it contradicts what stays, or no source can be reached.
         """
         torch = mend.installed(self.python).get("torch")
         backend = changes.torch_backend or torch_index((torch.version if torch else None) or "")
-        backends = list(dict.fromkeys(["", backend] if self.sources.lines else [backend, ""]))
+        order = ["", backend] if self.sources.lines else [backend, ""]
+        backends = [""] if self.sources.closed else list(dict.fromkeys(order))
         failures: dict[str, Failure] = {}
-        for lines in mend.constraints(changes, self.python):
+        for lines in mend.constraints(changes, self.python) if rounds is None else rounds:
             for asked in backends:
                 tried = self.unreachable.get(asked) or self._try(changes, lines, asked)
                 if isinstance(tried, Resolved):
@@ -129,4 +179,6 @@ def _preferences(python: Python) -> str:
         for name, package in mend.installed(python).items()
         if package.version and not package.direct
     ]
-    return "\n".join(['lock-version = "1.0"\ncreated-by = "envkit"\n', *rows])
+    # An array that is there even when it is empty: uv wants it.
+    packages = "\n".join(rows) if rows else "packages = []\n"
+    return f'lock-version = "1.0"\ncreated-by = "envkit"\n{packages}'

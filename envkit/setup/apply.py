@@ -6,19 +6,19 @@ Whatever ends it early (a failure, Ctrl-C, kill -9) leaves the old environment w
 from __future__ import annotations
 
 import datetime as dt
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from envkit.errors import SetupError
 from envkit.profile import Profile
-from envkit.setup.duplicate import let_move
-from envkit.setup.plan import Plan, Step
+from envkit.setup.duplicate import settle
+from envkit.setup.plan import Plan, Step, building_folder
 from envkit.setup.progress import Progress
+from envkit.setup.room import check_room
 from envkit.setup.sources import Sources
 from envkit.setup.state import State, renew, verdict_of, write_state
 from envkit.setup.swap import drop, put_in_place, start_building
-from envkit.setup.target import check_room, only_one
+from envkit.setup.target import only_one
 from envkit.setup.uv import explain, run_uv
 
 Verify = Callable[[Path], str]
@@ -50,31 +50,28 @@ def apply(
         SetupError: a step failed; nothing was put in place.
     """
     target = Path(plan.target)
-    check_room(target, disk_bytes=plan.disk_bytes, packages=len(plan.packages))
+    check_room(plan, sources=sources, environ=environ)
     verify = {"judge": judge, "prove": prove}
     _make_parents(target)
     with only_one(target):
-        building = start_building(target)
+        building = building_folder(target)
+        state: State | None = None
         try:
+            start_building(target)
             python = building / "bin/python"
             for step in plan.steps:
-                if step.kind in {"run", "copy"}:
-                    _run(step, plan, sources, environ, progress)
-                    if step.kind == "copy":
-                        let_move(building)
-                elif step.kind != "place":
-                    progress.begin(step.title)
-                    progress.end()  # judging and proving show their own progress
-                    why_not = verify[step.kind](python)
-                    if why_not:
+                with progress.phase(step.title, plan if step.kind == "run" else None):
+                    if step.kind in {"run", "copy"}:
+                        _run(step, plan, sources, environ, progress)
+                        if not profile:  # before it is judged: what is recorded is judged, too
+                            state = renew(building, verdict_of(plan), {move.name for move in plan.moves})
+                    elif step.kind == "place":
+                        if profile:
+                            state = write_state(building, plan, profile, made_at=_now())
+                        settle(building, target)
+                        put_in_place(target)
+                    elif why_not := verify[step.kind](python):
                         raise SetupError(f"the new environment did not pass: {why_not}", hint=_kept(plan))
-            now = dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
-            if profile:
-                state: State | None = write_state(building, plan, profile, made_at=now)
-            else:
-                state = renew(building, verdict_of(plan))
-                shutil.copy2(target / "pyvenv.cfg", building)
-            put_in_place(target)
         except OSError as error:
             raise SetupError(f"{target} could not be built: {error}", hint=_kept(plan)) from error
         finally:
@@ -83,17 +80,18 @@ def apply(
 
 
 def _run(step: Step, plan: Plan, sources: Sources, environ: Mapping[str, str], progress: Progress) -> None:
-    progress.begin(step.title, plan if step.kind == "run" else None)
-    try:
-        child = run_uv(step.argv, sources=sources, environ=environ, on_idle=progress.tick)
-    finally:
-        progress.end()
+    child = run_uv(step.argv, sources=sources, environ=environ, on_idle=progress.tick)
     if child.succeeded:
         return
     failure = explain(child, sources, program=Path(step.argv[0]).name)
     if plan.lock:  # it may name files that are gone: the next run resolves anew
         Path(plan.lock).unlink(missing_ok=True)
-    raise SetupError(f"{step.title} failed: {failure.message}", hint=failure.hint or _kept(plan))
+    hint = failure.hint or _kept(plan)
+    raise SetupError(f"{step.title} failed: {failure.message}", hint=hint, details=failure.text)
+
+
+def _now() -> str:
+    return dt.datetime.now(dt.timezone.utc).isoformat(timespec="seconds")
 
 
 def _kept(plan: Plan) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import psutil
 
-RELOCATABLE = "relocatable = true"
+PATH_MAX = 4096  # linux/limits.h
 
 
 def copy_command(target: Path, building: Path) -> list[str]:
@@ -18,15 +20,40 @@ def copy_command(target: Path, building: Path) -> list[str]:
     return ["cp", "-a", f"{target}/.", str(building)]
 
 
-def let_move(building: Path) -> None:
-    """Have uv write scripts that find their Python beside them: it works in a folder whose name will change.
+def settle(building: Path, target: Path) -> None:
+    """Have scripts that name the folder in which they were installed name the one that it becomes.
 
-    What it installs stays so; the file gets its old text back when the copy takes its place.
+    Installers write the path of Python into the first lines of a script: after #!, or where that is too long for the
+    kernel, as what sh is to execute. RECORD keeps hash and size of scripts.
     """
-    file = building / "pyvenv.cfg"
-    text = file.read_text(encoding="utf-8")
-    if RELOCATABLE not in text:
-        file.write_text(f"{text.rstrip()}\n{RELOCATABLE}\n", encoding="utf-8")
+    old, new = (os.fsencode(f"/{folder.name}/") for folder in (building, target))
+    settled: dict[str, bytes] = {}
+    for file in (building / "bin").iterdir():
+        if file.is_symlink() or not file.is_file():
+            continue
+        with file.open("rb") as script:
+            head = script.read(2 * PATH_MAX)
+        lines = head.split(b"\n", 3)[:3]
+        if head.startswith(b"#!") and any(old in line for line in lines):
+            first = b"\n".join(lines)
+            text = file.read_bytes().replace(first, first.replace(old, new), 1)
+            file.write_bytes(text)
+            settled[file.name] = text
+    for record in building.glob("lib*/python*/site-packages/*.dist-info/RECORD") if settled else ():
+        rows = record.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+        renewed = [_renewed(row, settled) for row in rows]
+        if renewed != rows:
+            record.write_text("\n".join(renewed), encoding="utf-8", errors="surrogateescape")
+
+
+def _renewed(row: str, settled: dict[str, bytes]) -> str:
+    """A row of RECORD (PEP 376) with hash and size of the script that it is about."""
+    path = row.rsplit(",", 2)[0]
+    folder, _, name = path.strip('"').rpartition("/")
+    if name not in settled or not folder.endswith("../bin"):
+        return row
+    digest = base64.urlsafe_b64encode(hashlib.sha256(settled[name]).digest()).rstrip(b"=").decode()
+    return f"{path},sha256={digest},{len(settled[name])}"
 
 
 def size_bytes(folder: Path) -> int:

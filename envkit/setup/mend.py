@@ -156,10 +156,15 @@ def constraints(changes: Changes, python: Python) -> list[list[str]]:
     """
     packages = kept(changes, python)
     pins = {p.name: f"{p.name}=={p.version}" for p in packages if p.version and not p.direct}
-    required = _unique(line for package in packages for line in _plain(package.requires))
-    of_others = [line for line in required if next(_names([line]), "") not in pins]
+    needed = required(packages)
+    of_others = [line for line in needed if next(_names([line]), "") not in pins]
     steady = [pin for name, pin in pins.items() if name in STEADY]
-    return [[*pins.values(), *of_others], [*steady, *required], [*pins.values()]]
+    return [[*pins.values(), *of_others], [*steady, *needed], [*pins.values()]]
+
+
+def required(packages: Iterable[Installed]) -> list[str]:
+    """What packages require, as constraints."""
+    return _unique(line for package in packages for line in _plain(package.requires))
 
 
 def moves(changes: Changes, locked: list[Package], python: Python) -> list[Move]:

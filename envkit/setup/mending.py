@@ -30,6 +30,7 @@ def mending_plan(
     resolved: Resolved | None,
     sources: Sources,
     profile: str = "",
+    judge: bool = True,
     prove: bool = False,
     running: int = 0,
 ) -> Plan:
@@ -42,7 +43,8 @@ def mending_plan(
         target: its absolute path.
         resolved: the packages to install; None where none is.
         sources: where packages come from.
-        profile: that it was built by, if any.
+        profile: by which it is judged, a name or a file, if any.
+        judge: let doctor judge the copy before it is put in place.
         prove: let it train (smoke) before it is put in place.
         running: how many programs run from it.
     """
@@ -68,9 +70,11 @@ def mending_plan(
         argv = [uv, "pip", "install", "--quiet", "--no-deps", *sources.flags, "--python", inside, *again]
         argv += ["-r", resolved.lock]
         steps.append(Step(title=f"Installing {count(fetched)}", kind="run", argv=argv, environment=names))
-    steps.append(Step(title="Judging it", kind="judge", argv=["envkit", "doctor", "--python", inside]))
+    options = [*(["--profile", profile] if profile else []), "--python", inside]
+    if judge:
+        steps.append(Step(title="Judging it", kind="judge", argv=["envkit", "doctor", *options]))
     if prove:
-        argv = ["envkit", "smoke", "--profile", profile, "--python", inside]
+        argv = ["envkit", "smoke", *options]
         steps.append(Step(title="Proving it by training", kind="prove", argv=argv))
     if owner := owner_command(target, building):
         steps.append(Step(title="Giving it to its owner", kind="run", argv=owner))

@@ -10,8 +10,11 @@ import msgspec
 
 from envkit.profile import Profile
 from envkit.profile.values import project
-from envkit.setup.resolve import Package, Resolved
+from envkit.setup.extension import Extra
+from envkit.setup.pylock import Package
+from envkit.setup.resolve import Resolved
 from envkit.setup.sources import Sources, describe
+from envkit.versions import minor
 
 PLAN_SCHEMA = "envkit.plan/1"
 
@@ -43,6 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: str = PLAN_SCHEMA
     profile: str
+    """Its name and options as a command line says them: "cuda12 --with jax"."""
     target: str
     building: str
     """The folder beside the target in which the environment is built."""
@@ -57,7 +61,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """At most: what uv's cache has is not fetched again."""
     disk_bytes: int
     lock: str
+    lock_sha256: str = ""
+    """Of the profile's lock that it is installed from; "" where there is none."""
+    assumptions: dict[str, str] = {}
+    """What is assumed of a machine that is not there (--assume)."""
+    deferred: list[str] = []
+    """What cannot be proved here: "smoke torch cuda"."""
     torch_index: str = ""
+    extras: list[str] = []
+    """Compiled extensions that go with it."""
+    exports: dict[str, str] = {}
+    """Variables that a shell needs to compile with what is installed: CUDA_HOME."""
     sources: list[str]
     steps: list[Step]
     notes: list[str] = []
@@ -72,6 +86,7 @@ def make_plan(
     target: Path,
     resolved: Resolved,
     sources: Sources,
+    extras: Sequence[Extra] = (),
     replaces: bool = False,
     judge: bool = True,
     prove: bool = True,
@@ -86,6 +101,7 @@ def make_plan(
         target: absolute path of the environment.
         resolved: every package and version.
         sources: where packages come from.
+        extras: compiled extensions that were resolved with it.
         replaces: there is an environment at the target already.
         judge: let doctor judge it before it is put in place.
         prove: let it train (smoke) before it is put in place.
@@ -100,16 +116,28 @@ def make_plan(
     create += ["--prompt", prompt or "envkit", "--python", python, str(building)]
     # --no-deps: the lock is complete. An absolute path: uv takes a bare word for a version.
     install = [uv, "pip", "install", "--quiet", "--no-deps", *sources.flags, "--python", inside, "-r", resolved.lock]
-    options = ["--profile", profile.path or profile.name, "--python", inside]
+    options = ["--profile", profile.path or profile.name, *profile.words[1:], "--python", inside]
+    packages_folder = f"lib/python{minor(python_version)}/site-packages"
+    links = [
+        Step(
+            title=f"Linking {place} of {extra.name}",
+            kind="run",
+            argv=["ln", "-sfn", goal, str(building / packages_folder / extra.home / place)],
+        )
+        for extra in extras
+        for place, goal in extra.links.items()
+    ]
+    homes = [str(target / packages_folder / extra.home) for extra in extras if extra.home]
     steps = [
         Step(title=f"Creating the environment on Python {python_version}", kind="run", argv=create, environment=names),
         Step(title=f"Installing {count(resolved.packages)}", kind="run", argv=install, environment=names),
+        *links,
         *([Step(title="Judging it", kind="judge", argv=["envkit", "doctor", *options])] if judge else []),
         *([Step(title="Proving it by training", kind="prove", argv=["envkit", "smoke", *options])] if prove else []),
         Step(title=f"Putting it in place as {target}", kind="place", argv=[]),
     ]
     return Plan(
-        profile=profile.name,
+        profile=profile.title,
         target=str(target),
         building=str(building),
         replaces=replaces,
@@ -119,7 +147,10 @@ def make_plan(
         download_bytes=sum(package.size_bytes or 0 for package in resolved.packages if package.remote),
         disk_bytes=profile.requires.disk,
         lock=resolved.lock,
+        lock_sha256=resolved.lock_sha256,
         torch_index=resolved.torch_index,
+        extras=[extra.name for extra in extras],
+        exports={"CUDA_HOME": homes[0]} if homes else {},
         sources=describe(sources),
         steps=steps,
         notes=list(_notes(target, resolved, replaces=replaces)),
@@ -142,8 +173,11 @@ def _notes(target: Path, resolved: Resolved, *, replaces: bool) -> list[str]:
         notes.append(f"the environment at {target} is kept as {previous_folder(target)}")
     if resolved.torch_index:
         notes.append(f"PyTorch comes from its own index for {resolved.torch_index}")
-    if resolved.age_seconds:
+    if resolved.locked:
+        notes.append(f"every package and hash is that of the lock {resolved.locked}")
+    elif resolved.age_seconds:
         notes.append(f"resolved {resolved.age_seconds / 60:.0f} min ago; remove {resolved.lock} to resolve again")
+    notes += [f"not as locked: {change}" for change in resolved.changes]
     return notes
 
 

@@ -1,41 +1,29 @@
-"""Which packages exactly: uv's resolution of a profile, written as a lock that installing reads."""
+"""Which packages exactly: a profile's lock, or uv's resolution of it, as a file that installing reads."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import os
 import re
 import sys
-import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from envkit import harness
-from envkit.errors import InputError, SetupError
+from envkit.errors import InputError
 from envkit.profile import Profile
-from envkit.setup.sources import Sources, describe
-from envkit.setup.uv import FIND_SECONDS, Failure, explain, find_uv, run_uv
-from envkit.versions import satisfies
+from envkit.setup.compile import SECOND_TRY, Compiled, OtherFileError, Question, ask, cache_folder, foreign_build
+from envkit.setup.conflict import Asked
+from envkit.setup.lock import Lock, Pin, difference, find_lock, read, require_current
+from envkit.setup.platforms import own_platform, torch_backend, uv_target
+from envkit.setup.pylock import Package, Wheel, keep_wheels, read_lock, wheels
+from envkit.setup.sources import Sources
+from envkit.setup.uv import FIND_SECONDS, find_uv, run_uv
+from envkit.setup.wheelhouse import check_wheelhouse, wheelhouse_lock
+from envkit.versions import minor, satisfies
 
-LOCK_SECONDS = 24 * 3600.0
-"""So long a resolution is used again: pins are exact, only what they pull in may have a newer version."""
-FAMILY = {"torch", "torchvision", "torchaudio"}
-SECOND_TRY = {"no-solution", "network"}
-
-
-class Package(msgspec.Struct, frozen=True, kw_only=True):
-    """One package of a lock."""
-
-    name: str
-    version: str
-    size_bytes: int | None = None
-    source: str = ""
-    """Host or folder that it comes from."""
-    remote: bool = False
+__all__ = ["SECOND_TRY", "Package", "Resolved", "find_python", "foreign_build", "read_lock", "resolve"]
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +35,12 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     torch_index: str = ""
     """Segment of the PyTorch index that was asked: "cpu"; "": the configured sources had it all."""
     age_seconds: float = 0.0
+    locked: str = ""
+    """Path of the profile's lock that it was taken from; "" where it has none, or was resolved anew."""
+    lock_sha256: str = ""
+    """Of that file."""
+    changes: list[str] = []
+    """Where it was resolved anew in spite of a lock: what differs from that, "numpy 2.2.6 → 2.3.0"."""
 
 
 def find_python(profile: Profile, *, wanted: str, sources: Sources, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -68,20 +62,37 @@ def find_python(profile: Profile, *, wanted: str, sources: Sources, environ: Map
     path = wanted
     if "/" not in wanted:
         argv = [find_uv(), "python", "find", "--no-project", wanted or needs]
-        child = run_uv(argv, sources=sources, environ=environ, deadline_seconds=FIND_SECONDS)
+        searched = {**environ, "PATH": _without_shims(environ.get("PATH", ""))}
+        child = run_uv(argv, sources=sources, environ=searched, deadline_seconds=FIND_SECONDS)
         path = child.stdout.strip()
         if not child.succeeded:
             what = f"Python {wanted}" if wanted else f"Python {needs}, which profile {profile.name} needs,"
             raise InputError(f"{what} was not found", hint="Give a path with --python, or: uv python install 3.12")
-    # -E -s and not -I, which Python 2 does not know.
-    code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
-    child = harness.run([path, "-E", "-s", "-c", code], deadline_seconds=FIND_SECONDS)
-    version = child.stdout.strip().rpartition("\n")[2]
-    if not child.succeeded or not re.fullmatch(r"\d+\.\d+\.\d+", version):
-        raise InputError(f"{path} is no usable Python: {child.last_words() or child.why()}")
+    version = version_of(path)
     if satisfies(version, needs) is False:
         raise InputError(f"{path} is Python {version}, but profile {profile.name} needs {needs}")
     return str(Path(path).absolute()), version
+
+
+def _without_shims(path: str) -> str:
+    """PATH with pyenv's interpreters in the place of its shims: uv gives up at a shim whose version is not active."""
+    folders: list[str] = []
+    for folder in path.split(os.pathsep):
+        place = Path(folder)
+        versions = sorted(place.parent.glob("versions/*/bin"), reverse=True) if place.name == "shims" else []
+        folders += map(str, versions or [place])
+    return os.pathsep.join(folders)
+
+
+def version_of(python: str) -> str:
+    """The version of an interpreter: "3.11.7"; InputError where it cannot be run."""
+    # -E -s and not -I, which Python 2 does not know.
+    code = "import sys; print('.'.join(map(str, sys.version_info[:3])))"
+    child = harness.run([python, "-E", "-s", "-c", code], deadline_seconds=FIND_SECONDS)
+    version = child.stdout.strip().rpartition("\n")[2]
+    if not child.succeeded or not re.fullmatch(r"\d+\.\d+\.\d+", version):
+        raise InputError(f"{python} is no usable Python: {child.last_words() or child.why()}")
+    return version
 
 
 def resolve(
@@ -90,145 +101,121 @@ def resolve(
     python: str,
     sources: Sources,
     environ: Mapping[str, str],
+    python_version: str = "",
+    wheelhouse: Path | None = None,
+    also: Sequence[str] = (),
+    upgrade: bool = False,
     on_idle: Callable[[int], None] | None = None,
 ) -> Resolved:
-    """Ask uv which packages the profile means for this interpreter.
+    """Which packages the profile means for this interpreter: those of its lock, else those that uv finds.
 
-    The configured sources are asked first, PyTorch's own index when they do not offer the profile's build of it; with
-    nothing configured, PyTorch's index first.
+    Args:
+        profile: what is installed.
+        python: path of the interpreter.
+        sources: where packages come from.
+        environ: the environment variables.
+        python_version: its version; "": it is asked.
+        wheelhouse: a folder that has, besides wheels, the lock that it was filled from.
+        also: requirements that are not the profile's: they go with its packages, and change none that is locked.
+        upgrade: pass over the lock, and over what was resolved before; say what differs from the lock.
+        on_idle: called with uv's pid now and then.
 
     Raises:
-        InputError: the profile names no packages.
-        SetupError: no source offers them, or none can be reached.
+        InputError: the profile names no packages; its lock is broken, or of another Python or platform.
+        SetupError: the lock is not of the profile as it is now; no source offers the packages, or the files that were
+            locked; none can be reached.
     """
     if not profile.packages:
         raise InputError(f"profile {profile.name} names no packages: nothing to install")
-    folder = _cache_folder(environ)
-    tries = ["", profile.torch_backend] if sources.lines else [profile.torch_backend, ""]
-    tries = tries if profile.torch_backend else [""]
-    run = functools.partial(run_uv, sources=sources, environ=environ, on_idle=on_idle)
-    failures: list[tuple[str, Failure]] = []
-    for backend in tries:
-        lock = folder / f"pylock.{_digest(profile, python, backend, sources, environ)}.toml"
-        age = _age_seconds(lock)
-        failure = None
-        if age is None:
-            options = ["--python", python, *sources.flags, *(["--torch-backend", backend] if backend else [])]
-            child, age = _compile(lock, options, "\n".join(profile.packages), run), 0.0
-            failure = None if child.succeeded else explain(child, sources)
-        if failure is None:
-            packages = read_lock(lock.read_text(encoding="utf-8"))
-            foreign = foreign_build(packages, profile.torch_backend, ["torch"], asked=bool(backend))
-            if not foreign:
-                return Resolved(lock=str(lock), packages=packages, torch_index=backend, age_seconds=age)
-            failure = Failure("no-solution", f"the sources offer {foreign}, not a {profile.torch_backend} build", "")
-        failures.append((backend, failure))
-        if failure.kind not in SECOND_TRY:
-            break
-    raise _unresolved(profile, failures, sources)
+    platform = own_platform()
+    version = python_version or version_of(python)
+    there = find_lock(profile, minor(version), platform) or _filled_from(wheelhouse, profile, minor(version), platform)
+    lock = None if upgrade else there
+    question = Question(
+        profile.name,
+        [*profile.packages, *also],
+        ["--python", python, *(["--only-binary", ":all:"] if also else [])],
+        backend=torch_backend(profile, platform),
+        asked=Asked([*profile.packages, *also], f"profile {profile.name}", profile.path, version),
+    )
+    if lock:
+        require_current(lock, profile)
+        if wheelhouse:
+            pins = {pin.name: (pin.version, pin.sha256) for pin in lock.pins}
+            check_wheelhouse(wheelhouse, pins, python_version=version)
+        question = _locked(question, lock, profile, also)
+    found = ask(question, folder=cache_folder(environ), sources=sources, environ=environ, anew=upgrade, on_idle=on_idle)
+    if wheelhouse and not lock:
+        check_wheelhouse(wheelhouse, {p.name: (p.version, ()) for p in found.packages}, python_version=version)
+    return Resolved(
+        lock=str(found.file),
+        packages=_sized(found.packages, lock) if lock else found.packages,
+        torch_index=found.backend,
+        age_seconds=found.age_seconds,
+        locked=lock.path if lock else "",
+        lock_sha256=lock.sha256 if lock else "",
+        changes=difference(there.pins, pins_of(found)) if there and upgrade else [],
+    )
 
 
-def read_lock(text: str) -> list[Package]:
-    """The packages of a pylock.toml as uv writes it: one key a line (Python 3.10 has no TOML reader)."""
-    packages = []
-    for block in text.split("[[packages]]")[1:]:
-        name, version = (re.search(rf'^{key} = "([^"]+)"', block, re.MULTILINE) for key in ("name", "version"))
-        if not name:
-            continue
-        files = block[block.find("\nwheels = ") :] if "\nwheels = " in block else block
-        url = re.search(r'(?:url|path) = "([^"]+)"', files)
-        size = re.search(r"\bsize = (\d+)", files)
-        place = urlsplit(url[1]) if url else urlsplit("")
-        remote = place.scheme in {"http", "https"}
-        path = Path(unquote(place.path))
-        packages.append(
-            Package(
-                name=name[1],
-                version=version[1] if version else "",
-                size_bytes=int(size[1]) if size else _file_size(path) if not remote else None,
-                source=place.netloc.rpartition("@")[2] if remote else str(path.parent),
-                remote=remote,
-            )
+def pins_of(found: Compiled) -> tuple[Pin, ...]:
+    """What uv found, as the pins of a lock; those of wheels without a hash have none."""
+    files = wheels(found.file.read_text(encoding="utf-8"))
+    return tuple(
+        Pin(
+            name=package.name,
+            version=package.version,
+            sha256=tuple(sorted(wheel.sha256 for wheel in files[package.name])),
+            size_bytes=max((wheel.size_bytes for wheel in files[package.name] if wheel.size_bytes), default=None),
         )
-    return packages
+        for package in sorted(found.packages, key=lambda package: package.name)
+    )
 
 
-def _compile(lock: Path, options: list[str], stdin: str, run: Callable[..., harness.Child]) -> harness.Child:
-    """Write the lock. uv would prefer the versions of an older output file: it sees none."""
-    draft = lock.with_name(f"{lock.stem}-{os.getpid()}.toml")
-    argv = [find_uv(), "pip", "compile", "-", "--format", "pylock.toml", "-o", str(draft), "--no-header", "--quiet"]
-    try:
-        child = run([*argv, *options], stdin=stdin)
-        if child.succeeded:
-            draft.replace(lock)
-    finally:
-        draft.unlink(missing_ok=True)
-    return child
+def _filled_from(wheelhouse: Path | None, profile: Profile, python: str, platform: str) -> Lock | None:
+    """The lock that a wheelhouse was filled from, for a profile that has none of its own."""
+    file = wheelhouse_lock(wheelhouse, profile, python, platform) if wheelhouse else None
+    return read(file) if file and file.exists() else None
 
 
-def _unresolved(profile: Profile, failures: list[tuple[str, Failure]], sources: Sources) -> SetupError:
-    def asked(backend: str) -> str:
-        return f"PyTorch's index for {backend}" if backend else ", ".join(describe(sources))
+def _locked(question: Question, lock: Lock, profile: Profile, also: Sequence[str]) -> Question:
+    """The question where to get the files of a lock: for the platform that was locked, so that the same ones suit.
 
-    told = "; ".join(f"{failure.message} (asked: {asked(backend)})" for backend, failure in failures)
-    hint = failures[-1][1].hint
-    if any(failure.kind == "no-solution" for _, failure in failures):
-        reach = (
-            f", or a network that reaches PyTorch's index for {profile.torch_backend}" if profile.torch_backend else ""
-        )
-        hint = f"Name a source that has it in PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL or UV_INDEX{reach}."
-    return SetupError(f"profile {profile.name} cannot be resolved: {told}", hint=hint)
-
-
-def foreign_build(packages: list[Package], backend: str, names: Collection[str], *, asked: bool) -> str:
-    """The build, of PyTorch's family, that is not the one asked for, as name==version; "" when there is none.
-
-    PyTorch's own index, where it was asked, has builds without a label too (macOS, some of aarch64).
-
-    Args:
-        packages: what was resolved.
-        backend: segment of the index that the build is to come from; "": any will do.
-        names: the packages that matter.
-        asked: that index was asked.
+    The hashes say what is right, so every source is asked for each package: the first that knows its name may lack the
+    version.
     """
-    for package in packages if backend else []:
-        if package.name not in names or package.name not in FAMILY or package.version.endswith(f"+{backend}"):
-            continue
-        if not (asked and package.remote and "+" not in package.version):
-            return f"{package.name}=={package.version}"
-    return ""
+    options, environment = uv_target(profile, lock.python, lock.platform)
+    options = [*question.options, *options, "--index-strategy", "unsafe-best-match", *([] if also else ["--no-deps"])]
+    allowed = {pin.name: {*pin.sha256} for pin in lock.pins}
+
+    def finish(text: str) -> str:
+        def locked(name: str, wheel: Wheel) -> bool:
+            return wheel.sha256 in allowed[name] if name in allowed else bool(also)
+
+        kept = keep_wheels(text, locked)
+        if lost := [name for name, files in wheels(kept).items() if not files]:
+            versions = {pin.name: pin.version for pin in lock.pins}
+            told = ", ".join(f"{name} {versions.get(name, '')}".rstrip() for name in lost)
+            raise OtherFileError(f"the sources offer another file of {told} than was locked")
+        return kept
+
+    return question._replace(
+        requirements=lock.requirements,
+        options=options,
+        environment=environment,
+        finish=finish,
+        key=lock.sha256,
+        asked=question.asked._replace(requirements=lock.requirements, who="the lock", file=lock.path),
+        hint="Use a source that has what was locked, or resolve anew with --upgrade.",
+    )
 
 
-def _digest(profile: Profile, python: str, backend: str, sources: Sources, environ: Mapping[str, str]) -> str:
-    said = {name: value for name, value in environ.items() if name.startswith("UV_")} | sources.environment
-    parts = [sorted(profile.packages), python, backend, sources.flags, sorted(said.items())]
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:16]
-
-
-def _cache_folder(environ: Mapping[str, str]) -> Path:
-    home = Path(environ.get("HOME") or "~").expanduser()
-    folder = Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "envkit"
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise SetupError(
-            f"the cache folder {folder} cannot be made: {error.strerror}",
-            hint="Set XDG_CACHE_HOME to a folder that can be written.",
-        ) from error
-    return folder
-
-
-def _age_seconds(lock: Path) -> float | None:
-    """How old a lock is that may still be used."""
-    try:
-        age = time.time() - lock.stat().st_mtime
-    except OSError:
-        return None
-    return age if 0 <= age < LOCK_SECONDS else None
-
-
-def _file_size(path: Path) -> int | None:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return None
+def _sized(packages: list[Package], lock: Lock) -> list[Package]:
+    """The packages with the sizes that the lock knows, where their source does not tell."""
+    known = {pin.name: pin.size_bytes for pin in lock.pins}
+    return [
+        package
+        if package.size_bytes is not None
+        else msgspec.structs.replace(package, size_bytes=known.get(package.name))
+        for package in packages
+    ]

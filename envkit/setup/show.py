@@ -5,9 +5,13 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from envkit.formats import Style
-from envkit.setup.plan import Move, Plan, size
+from envkit.setup.plan import Move, Plan, count, previous_folder, size
+from envkit.setup.progress import Phase, duration
+
+SHELLS = (("activate", "bash, zsh"), ("activate.fish", "fish"))
 
 
 def render(plan: Plan, style: Style) -> str:
@@ -35,7 +39,42 @@ def render_mending(plan: Plan, mended: Sequence[str], style: Style) -> str:
         *((("note", note)) for note in plan.notes),
         *((("" if number > 1 else "steps"), f"{number}. {s.title}") for number, s in enumerate(plan.steps, 1)),
     ]
-    return _table(f"Plan: mend {plan.target}", rows, plan, style)
+    title = f"Plan: mend {plan.target}" if mended else f"Plan: profile {plan.profile} into {plan.target}"
+    return _table(title, rows, plan, style)
+
+
+def render_ready(plan: Plan, phases: Sequence[Phase], *, proof: str, style: Style) -> str:
+    """What there is now, at the end of a setup: what it holds, what took how long, how to use it, how to go back.
+
+    Args:
+        plan: what has been done.
+        phases: what took how long, from the first.
+        proof: how far it has been shown to be good: "judged and proved".
+        style: how wide, and whether in colour.
+    """
+    from envkit.checks._packages import FRAMEWORKS  # noqa: PLC0415 - nothing else here needs the checks
+
+    own = [p for p in plan.packages if p.name in FRAMEWORKS]
+    received = sum(phase.received_bytes for phase in phases)
+    arrived = f"{size(received)} received" if received else "nothing downloaded"
+    commands = [f"source {shlex.quote(f'{plan.target}/bin/{script}')}" for script, _ in SHELLS]
+    widest = max(map(len, commands))
+    rows = [
+        ("holds", ", ".join([*(f"{p.name} {p.version}" for p in own), f"{count(plan.packages)} in all, {arrived}"])),
+        ("python", plan.python_version),
+        *((("" if number else "took"), f"{duration(p.seconds):>8}  {p.title}") for number, p in enumerate(phases)),
+        *(
+            ("" if number else "activate", f"{command:<{widest}}  ({shells})")
+            for number, (command, (_, shells)) in enumerate(zip(commands, SHELLS, strict=True))
+        ),
+    ]
+    if plan.replaces:
+        rows.append(("before", str(previous_folder(Path(plan.target)))))
+        rows.append(("go back", f"envkit setup --rollback --venv {shlex.quote(plan.target)}"))
+    seconds = sum(phase.seconds for phase in phases)
+    title = f"ready: {plan.target} has profile {plan.profile}, {proof}, {duration(seconds)}"
+    lines = [f"{style.mark('pass')} {style.paint(title, 'bold')}", *(f"  {label:<10}{text}" for label, text in rows)]
+    return "\n".join(lines) + "\n"
 
 
 def _move(move: Move) -> str:

@@ -11,26 +11,27 @@ from pathlib import Path
 
 from envkit.errors import InputError, SetupError
 from envkit.setup.plan import previous_folder
-from envkit.setup.swap import MARKER
-
-INODES_PER_PACKAGE = 100
-"""A tenth of what the packages of the CPU stack take on average: fewer than that can never do."""
+from envkit.setup.swap import MARKER, is_environment
 
 
-def check_target(venv: Path) -> tuple[Path, bool]:
+def check_target(venv: Path, *, conda: bool = False) -> tuple[Path, bool]:
     """The absolute path to build for, and whether an environment is there to be replaced. Touches nothing.
+
+    Args:
+        venv: the path as it was given.
+        conda: an environment of conda may be replaced, too.
 
     Raises:
         InputError: something else is there, envkit itself runs from there, or the folder around it is not writable.
     """
     target = venv.expanduser().absolute()
     if target.is_symlink():
-        if not (target / "pyvenv.cfg").is_file():
+        if not is_environment(target):
             raise InputError(f"{target} is a symbolic link to something that is no environment")
         target = target.resolve()
     target = Path(os.path.normpath(target))
     try:
-        replaces = _replaces(target)
+        replaces = _replaces(target, conda=conda)
     except OSError as error:
         raise InputError(f"{target} cannot be looked at: {error.strerror}") from error
     if target == Path(sys.prefix).resolve():
@@ -39,7 +40,7 @@ def check_target(venv: Path) -> tuple[Path, bool]:
         )
     if target.is_mount():
         raise InputError(f"{target} is a mount point, which cannot be replaced", hint="Choose a folder inside it.")
-    around = _existing_folder(target.parent)
+    around = existing_folder(target.parent)
     if not around.is_dir():
         raise InputError(f"{around} is a file: no environment can be made in it")
     if not os.access(around, os.W_OK | os.X_OK):
@@ -48,43 +49,29 @@ def check_target(venv: Path) -> tuple[Path, bool]:
     return target, replaces
 
 
-def _replaces(target: Path) -> bool:
+def _replaces(target: Path, *, conda: bool) -> bool:
     """Whether an environment is there; InputError when something else is."""
     if not target.exists():
         return False
     if not target.is_dir():
         raise InputError(f"{target} is a file, not an environment")
-    if not (target / "pyvenv.cfg").is_file():
-        if any(target.iterdir()):
+    if not is_environment(target) or not (conda or (target / "pyvenv.cfg").is_file()):
+        if not _empty(target):
             raise InputError(
                 f"{target} is a folder with files in it and no environment: it is left alone",
                 hint="Choose another folder with --venv, or empty this one.",
             )
         return False
     previous = previous_folder(target)
-    if previous.exists() and not any((previous / name).is_file() for name in ("pyvenv.cfg", MARKER)):
+    ours = is_environment(previous) or (previous / MARKER).is_file()
+    if previous.exists() and not ours and not _empty(previous):  # an empty one: its removal was cut short
         raise InputError(f"{previous}, where the replaced environment would be kept, is no environment: move it away")
     return True
 
 
-def check_room(target: Path, *, disk_bytes: int, packages: int) -> None:
-    """SetupError when the file system of the target has not the space or the inodes that the plan needs."""
-    around = _existing_folder(target.parent)
-    try:
-        room = os.statvfs(around)
-    except OSError:
-        return  # unknown: uv will tell
-    free = room.f_bavail * room.f_frsize
-    if free < disk_bytes:
-        raise SetupError(
-            f"not enough disk space in {around}: {free / 1e9:.1f} GB free, {disk_bytes / 1e9:.1f} GB needed",
-            hint="Free space, or choose another disk with --venv.",
-        )
-    if room.f_files and room.f_favail < INODES_PER_PACKAGE * packages:  # some file systems count none
-        raise SetupError(
-            f"not enough inodes in {around}: {room.f_favail} free, over {INODES_PER_PACKAGE * packages} needed",
-            hint="Remove files, or choose another disk with --venv.",
-        )
+def lock_file(target: Path) -> Path:
+    """The file that is locked by whoever works on the target; it lies there as long as somebody does."""
+    return target.with_name(f"{target.name}.envkit-lock")
 
 
 @contextlib.contextmanager
@@ -95,7 +82,7 @@ def only_one(target: Path) -> Iterator[None]:
     """
     import fcntl  # noqa: PLC0415 - POSIX only
 
-    path = target.with_name(f"{target.name}.envkit-lock")
+    path = lock_file(target)
     while True:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -125,6 +112,10 @@ def only_one(target: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def _empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
 def _same_file(handle: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(handle), path.stat())
@@ -132,7 +123,7 @@ def _same_file(handle: int, path: Path) -> bool:
         return False
 
 
-def _existing_folder(path: Path) -> Path:
+def existing_folder(path: Path) -> Path:
     """The nearest folder above that exists."""
     while not path.exists() and path != path.parent:
         path = path.parent

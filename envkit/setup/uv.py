@@ -8,9 +8,12 @@ from typing import NamedTuple
 
 from envkit import harness
 from envkit.errors import SetupError
+from envkit.setup.conflict import Asked, Reason, translate
+from envkit.setup.reach import Unreached, unreached
 from envkit.setup.sources import Sources
 
 FIND_SECONDS = 30.0
+NOTHING_ASKED = Asked()
 
 
 class Failure(NamedTuple):
@@ -19,6 +22,8 @@ class Failure(NamedTuple):
     kind: str
     message: str
     hint: str
+    text: str = ""
+    """What uv itself wrote, without credentials."""
 
 
 SIGNATURES = (
@@ -63,10 +68,8 @@ SIGNATURES = (
         "Choose one with --python, or get one: uv python install 3.12",
     ),
 )
-UNSATISFIABLE = re.compile(r"No solution found")
-MISSING = re.compile(
-    r"there (?:is|are) no (?:version|wheel)s? of (\S+)|Because (\S+) was not found|Because (\S+?==\S+) has no"
-)
+SOURCES_FAIL = {"certificate", "proxy", "login", "network"}
+UNSATISFIABLE = re.compile(r"No solution found|requirements are unsatisfiable")
 
 
 def find_uv() -> str:
@@ -100,9 +103,20 @@ def run_uv(
     )
 
 
-def explain(child: harness.Child, sources: Sources, program: str = "uv") -> Failure:
-    """Why uv, or another program of a plan, failed, without credentials."""
+def explain(child: harness.Child, sources: Sources, program: str = "uv", asked: Asked = NOTHING_ASKED) -> Failure:
+    """Why uv, or another program of a plan, failed, without credentials.
+
+    Args:
+        child: how it ended, and what it wrote.
+        sources: whose credentials are taken out.
+        program: its name.
+        asked: what it was to resolve.
+    """
     text = sources.redact(child.stderr)
+    return _explain(child, text, program, asked, unreached(text, sources))._replace(text=text)
+
+
+def _explain(child: harness.Child, text: str, program: str, asked: Asked, beyond: Unreached | None) -> Failure:
     if child.outcome == "not-started":
         hint = "Install envkit again: uv is one of its dependencies." if program == "uv" else ""
         return Failure("uv", f"{program} {child.why()}", hint)
@@ -113,24 +127,17 @@ def explain(child: harness.Child, sources: Sources, program: str = "uv") -> Fail
         return Failure("uv", f"{program} was ended: {child.why()}", "")
     detail = _detail(text)
     if UNSATISFIABLE.search(text):
-        missing = _missing(" ".join(text.split()))
-        message = f"no source offers {missing}" if missing else f"no solution: {detail}"
-        refused = ", and an index refused the credentials" if "authentication credentials" in text else ""
-        return Failure("no-solution", message + refused, "")
+        reason = translate(text, asked) or Reason(f"no solution: {detail}", "", final=False)
+        if reason.final:
+            return Failure("contradiction", reason.message, reason.hint)
+        also = f", and {beyond.message}" if beyond else ""
+        return Failure("no-solution", reason.message + also, (beyond and beyond.hint) or reason.hint)
     for kind, pattern, message, hint in SIGNATURES:
         if re.search(pattern, text):
+            if beyond and kind in SOURCES_FAIL:
+                return Failure(*beyond)
             return Failure(kind, f"{message}: {detail}" if detail else message, hint)
-    return Failure("uv", f"{program} failed: {detail or child.why()}", "")
-
-
-def _missing(text: str) -> str:
-    """The requirement that no source offers, of uv's explanation; "" when several contradict each other."""
-    found = MISSING.search(text)
-    if not found or "incompatible" in text:
-        return ""
-    name = next(name for name in found.groups() if name).rstrip(",.")
-    pinned = re.search(rf"require {re.escape(name)}==[^\s,]+", text)
-    return pinned[0].removeprefix("require ") if pinned else name
+    return Failure(*beyond) if beyond else Failure("uv", f"{program} failed: {detail or child.why()}", "")
 
 
 def _detail(text: str) -> str:

@@ -55,7 +55,7 @@ def observe() -> dict[str, Any]:
         "user_site_packages": sorted(_only_in(user_site, packages)),
         "site_packages": site_packages,
         "site_packages_writable": _writable(site_packages, user_site),
-        **_profile(),
+        "setup": _setup(),
         "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         "packages": packages,
         "duplicates": _duplicates(packages),
@@ -68,13 +68,28 @@ def observe() -> dict[str, Any]:
     }
 
 
-def _profile() -> dict[str, str | None]:
-    """What `envkit setup` left in the environment that it built."""
+def _state_files() -> Iterable[str]:
+    """Where `envkit setup` leaves it: in the environment, or with --system around the folder that it installs into."""
+    paths = sys.path if sys.prefix == sys.base_prefix else []
+    shared = [os.path.normpath(f"{path}/../../..") for path in paths if os.path.basename(path) == "dist-packages"]
+    return (os.path.join(folder, "envkit.json") for folder in dict.fromkeys([sys.prefix, *shared]))
+
+
+def _setup() -> dict[str, Any] | None:
+    """What `envkit setup` left in the environment that it built; None where there is nothing that it wrote."""
     try:
-        state = json.loads(distributions.text(os.path.join(sys.prefix, "envkit.json")) or "{}")
-        return {"profile": str(state["profile"]), "profile_path": str(state["profile_path"]) or None}
-    except (ValueError, KeyError, TypeError):
-        return {"profile": None, "profile_path": None}
+        state = json.loads(next(filter(None, map(distributions.text, _state_files())), "{}"))
+        if not state["schema"].startswith("envkit.environment/"):
+            return None
+        found: dict[str, Any] = {name: str(state[name]) for name in ("profile", "made_at", "verdict")}
+        found.update({name: str(state.get(name, "")) for name in ("profile_path", "lock_sha256")})
+        for name in ("added", "left_out", "deferred"):
+            found[name] = [str(each) for each in state.get(name, [])]
+        for name in ("assumptions", "packages"):
+            found[name] = {key: str(value) for key, value in state.get(name, {}).items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return found
 
 
 def _told_apart(

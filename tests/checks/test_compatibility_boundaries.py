@@ -126,7 +126,7 @@ def test_an_older_minor_version_runs_with_a_warning(cuda: str, implemented: str,
 
 @pytest.mark.parametrize(
     ("capability", "words"),
-    [("7.0", "branch 580 was its last"), ("9.0", "branch 595 gets fixes"), ("3.7", "branch 470 was its last")],
+    [("7.0", "branch 580 was its last"), ("9.0", "and 595 gets fixes"), ("3.7", "branch 470 was its last")],
 )
 def test_a_gpu_is_not_sent_to_a_driver_that_dropped_it(capability: str, words: str) -> None:
     facts = Facts(nvidia=ok(driver("580.65.06", "13.0", capability)))

@@ -82,7 +82,11 @@ UNLOADED: dict[str, Any] = {"module_loaded": False, "module_version": None, "pci
         (
             {"nvml": Nvml(outcome="library-missing"), "libcuda_path": None},
             Facts(system=ok(System(distribution_id="ubuntu"))),
-            [["sudo", "ubuntu-drivers", "install"]],
+            [
+                ["sudo", "apt-get", "update"],
+                ["sudo", "apt-get", "install", "ubuntu-drivers-common"],
+                ["sudo", "ubuntu-drivers", "install", "nvidia:580-open"],
+            ],
         ),
     ],
 )

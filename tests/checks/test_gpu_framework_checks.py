@@ -42,10 +42,15 @@ def one(found: Iterable[Finding]) -> Finding:
 
 def test_driver_too_old_for_profile_fires_and_names_a_driver_to_install() -> None:
     profile = cuda_profile(driver=">=525.60.13")
-    finding = one(driver_version.driver_too_old_for_profile(driver("470.57.02", "11.4"), profile, KNOWLEDGE, UBUNTU))
+    nvidia = driver("470.57.02", "11.4")
+    facts = Facts(system=UBUNTU.system, nvidia=ok(nvidia))
+    finding = one(driver_version.driver_too_old_for_profile(nvidia, profile, KNOWLEDGE, facts))
     assert finding.status == "fail"
     assert finding.remedy is not None
-    assert finding.remedy.commands == [["sudo", "apt-get", "install", "nvidia-driver-580"]]
+    assert finding.remedy.commands[-1] == ["sudo", "ubuntu-drivers", "install", "nvidia:580"]
+    assert finding.remedy.text.endswith(
+        ": profile p needs 525.60.13 or newer, and 580, NVIDIA's long-term branch, gets fixes until 2028-06"
+    )
 
 
 def test_driver_too_old_for_profile_near_miss() -> None:

@@ -9,9 +9,10 @@ from envkit.facts import Facts, absent, ok
 from envkit.facts.accelerators import Amd, AmdGpu, Apple, DeviceNode, Nvidia, NvidiaGpu, Nvml, PciDevice, Tpu
 from envkit.facts.machine import Container, System
 from envkit.findings import Finding
+from envkit.knowledge import Knowledge
 from envkit.profile import Accelerator, Profile, Requires
 
-NO_FACTS = Facts()
+NO_FACTS, KNOWLEDGE = Facts(), Knowledge()
 IN_DOCKER = Facts(container=ok(Container(runtime="docker")))
 
 
@@ -29,7 +30,7 @@ def one(found: Iterable[Finding]) -> Finding:
 
 def test_nvidia_gpu_missing_fires_once_with_what_was_looked_at_and_a_way_out() -> None:
     facts = Facts(nvidia=absent("no device of vendor 10de"), system=ok(System(virtual_machine="kvm")))
-    finding = one(presence.nvidia_gpu_missing(None, facts, CUDA))
+    finding = one(presence.nvidia_gpu_missing(None, facts, CUDA, KNOWLEDGE))
     assert finding.status == "fail"
     assert finding.evidence[0] == "no device of vendor 10de"
     assert finding.remedy is not None
@@ -37,25 +38,35 @@ def test_nvidia_gpu_missing_fires_once_with_what_was_looked_at_and_a_way_out() -
     assert finding.remedy.commands == [["envkit", "setup", "--profile", "cpu"]]
 
 
+def test_on_a_cloud_the_machines_with_gpus_are_named() -> None:
+    facts = Facts(nvidia=absent("none"), system=ok(System(virtual_machine="amazon")))
+    finding = one(presence.nvidia_gpu_missing(None, facts, CUDA, KNOWLEDGE))
+    assert finding.remedy is not None
+    assert "choose an instance type with an NVIDIA GPU (AWS: families G and P)" in finding.remedy.text
+
+
 def test_nvidia_gpu_missing_fires_where_only_the_image_has_libraries() -> None:
     image = Nvidia(
         pci_devices=[], libcuda_path="/usr/lib/libcuda.so.1", nvml=Nvml(outcome="error", error="DRIVER_NOT_LOADED")
     )
-    assert one(presence.nvidia_gpu_missing(image, IN_DOCKER, CUDA)).status == "fail"
+    assert one(presence.nvidia_gpu_missing(image, IN_DOCKER, CUDA, KNOWLEDGE)).status == "fail"
 
 
 def test_nvidia_gpu_missing_near_miss() -> None:
-    assert not list(presence.nvidia_gpu_missing(None, NO_FACTS, CPU))
-    assert not list(presence.nvidia_gpu_missing(None, NO_FACTS, ANY))
+    assert not list(presence.nvidia_gpu_missing(None, NO_FACTS, CPU, KNOWLEDGE))
+    assert not list(presence.nvidia_gpu_missing(None, NO_FACTS, ANY, KNOWLEDGE))
     assert not list(
         presence.nvidia_gpu_missing(
-            Nvidia(pci_devices=[PciDevice(address="0000:01:00.0", vendor_id="10de", device_id="2236")]), NO_FACTS, CUDA
+            Nvidia(pci_devices=[PciDevice(address="0000:01:00.0", vendor_id="10de", device_id="2236")]),
+            NO_FACTS,
+            CUDA,
+            KNOWLEDGE,
         )
     )
     hung = Nvidia(pci_devices=[], nvml=Nvml(outcome="timeout"))
-    assert not list(presence.nvidia_gpu_missing(hung, NO_FACTS, CUDA))
+    assert not list(presence.nvidia_gpu_missing(hung, NO_FACTS, CUDA, KNOWLEDGE))
     wsl = Nvidia(pci_devices=[], gpus=[NvidiaGpu(index=0)], nvml=Nvml(outcome="ok"))
-    assert not list(presence.nvidia_gpu_missing(wsl, NO_FACTS, CUDA))
+    assert not list(presence.nvidia_gpu_missing(wsl, NO_FACTS, CUDA, KNOWLEDGE))
 
 
 def test_amd_gpu_missing_fires_beside_the_render_node_of_another_vendor() -> None:

@@ -169,7 +169,10 @@ def test_a_healthy_doctor_loads_no_library_that_it_does_not_need(
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("envkit doctor --profile cuda", "cuda12 cuda13"), ("envkit checks show nvidia-gpu-m", "nvidia-gpu-missing")],
+    [
+        ("envkit doctor --profile cuda", "cuda12 cuda12-tensorflow cuda12-torch cuda13"),
+        ("envkit checks show nvidia-gpu-m", "nvidia-gpu-missing"),
+    ],
 )
 def test_bash_is_offered_the_names_of_profiles_and_checks(environ: dict[str, str], words: str, offered: str) -> None:
     variables = {"_ENVKIT_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}

@@ -37,15 +37,17 @@ def test_list_shows_accelerator_purpose_and_place_in_columns(tmp_path: Path) -> 
         ["apple", "apple"],
         ["cpu", "none"],
         ["cuda12", "nvidia"],
+        ["cuda12-tensorflow", "nvidia"],
+        ["cuda12-torch", "nvidia"],
         ["cuda13", "nvidia"],
         ["lab", "nvidia"],
         ["rocm", "amd"],
         ["torn", "?"],
         ["tpu", "tpu"],
     ]
-    assert lines[4].split("  ")[-1] == "./profiles"
-    assert "The lab." in lines[4]
-    assert "not valid" in lines[6]
+    assert lines[6].split("  ")[-1] == "./profiles"
+    assert "The lab." in lines[6]
+    assert "not valid" in lines[8]
     assert (
         len({line.index(place) for line in lines for place in ("built-in", "./profiles") if line.endswith(place)}) == 1
     )

@@ -50,7 +50,7 @@ def test_no_network_is_one_line(envkit: Envkit, world: dict[str, str], tmp_path:
     ran = envkit("setup", "--profile", profile, env=world, before=["unshare", "-n"])
     assert ran.status == 1
     (line,) = [line for line in ran.err.splitlines() if line.startswith("error: ")]
-    assert "the network or the index cannot be reached" in line
+    assert "cannot be reached" in line
     assert "index.invalid" in line
     assert list((tmp_path / "here").iterdir()) == []
 
@@ -88,15 +88,16 @@ def test_a_disk_too_small_for_the_plan_is_refused_before_anything_is_built(
     profile.write_text("requires: {disk: 3 GiB}\npackages: [alpha==1.0]\n")
     disk = tmp_path / "disk"
     disk.mkdir()
-    for options in ([], ["--no-doctor"]):
-        ran = envkit(
-            *("setup", "--profile", profile, "--venv", disk / "env", "--no-smoke", *options),
-            env=world,
-            before=in_mounts(f"mount -t tmpfs -o size=1m tmpfs {disk}"),
-        )
-        assert ran.status == 1
-        assert "disk" in ran.out + ran.err
-        assert "Installing" not in ran.err
+    setup = ("setup", "--profile", profile, "--venv", disk / "env", "--no-smoke")
+    ran = envkit(*setup, env=world, before=in_mounts(f"mount -t tmpfs -o size=1m tmpfs {disk}"))
+    assert ran.status == 1
+    assert "not enough disk space" in ran.err
+    assert "3.22 GB for profile big" in ran.err
+    assert "Installing" not in ran.err
+    small = in_mounts(f"mount -t tmpfs -o size=40k tmpfs {disk}")
+    ran = envkit(*setup, "--no-doctor", env=world | {"UV_LINK_MODE": "copy"}, before=small)
+    assert ran.status == 1
+    assert "disk" in ran.err
 
 
 def test_a_read_only_file_system_is_named(

@@ -42,8 +42,9 @@ def test_it_builds_judges_and_tells_how_to_enter(setup: Envkit, tmp_path: Path) 
     ran = setup()
     assert ran.status == 0, ran.err
     assert ran.first_line.startswith("Plan: profile tiny in ")
-    assert ran.out.splitlines()[-2].startswith("✓ ready: .venv has profile tiny, judged, ")
-    assert ran.out.endswith("  source .venv/bin/activate\n")
+    venv = tmp_path / "here/.venv"
+    assert f"\n✓ ready: {venv} has profile tiny, judged, " in ran.out
+    assert f"  source {venv}/bin/activate  " in ran.out
     assert (tmp_path / "here/.venv/bin/python").exists()
     assert [path.name for path in (tmp_path / "here").iterdir()] == [".venv"]
 
@@ -113,9 +114,6 @@ def test_the_result_as_json_holds_plan_and_report(setup: Envkit) -> None:
 
 
 def test_it_wants_a_profile_that_there_is(envkit: Envkit) -> None:
-    ran = envkit("setup")
-    assert (ran.status, ran.error()) == (2, "setup needs a profile: envkit setup --profile NAME")
-    assert "cuda12" in ran.err
     ran = envkit("setup", "--profile", "cuda21")
     assert ran.status == 2
     assert "did you mean `cuda12`?" in ran.error() or "did you mean `cuda13`?" in ran.error()

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,6 +52,26 @@ def silent_server() -> Iterator[int]:
 
 
 @pytest.fixture
+def server_that_dies() -> Iterator[int]:
+    """A port that promises a megabyte to whoever asks, sends a part of it, and hangs up."""
+
+    def serve(server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:  # closed
+                return
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b"PK\3\4" + bytes(20_000))
+
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
+        threading.Thread(target=serve, args=[server], daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
 def target(tmp_path: Path) -> Path:
     """An environment that must stay whole."""
     folder = tmp_path / "env"
@@ -59,18 +80,20 @@ def target(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def hanging_plan(plan_for: MakePlan, profile: Profile, target: Path, silent_server: int, tmp_path: Path) -> Path:
-    plan = plan_for(profile, target)
-    lock = Path(plan.lock)
-    wheel = f'url = "http://127.0.0.1:{silent_server}/alpha-1.0-py3-none-any.whl"'
-    lock.write_text(
+def plan_from(port: int, plan: Plan, file: Path) -> Path:
+    """The plan, with its one wheel to be downloaded from a port of this machine."""
+    wheel = f'url = "http://127.0.0.1:{port}/alpha-1.0-py3-none-any.whl"'
+    Path(plan.lock).write_text(
         'lock-version = "1.0"\ncreated-by = "test"\n\n[[packages]]\nname = "alpha"\nversion = "1.0"\n'
         f'wheels = [{{ {wheel}, hashes = {{ sha256 = "{"0" * 64}" }} }}]\n'
     )
-    file = tmp_path / "hanging.json"
     file.write_bytes(msgspec.json.encode(plan))
     return file
+
+
+@pytest.fixture
+def hanging_plan(plan_for: MakePlan, profile: Profile, target: Path, silent_server: int, tmp_path: Path) -> Path:
+    return plan_from(silent_server, plan_for(profile, target), tmp_path / "hanging.json")
 
 
 def start(plan: Path, environ: dict[str, str]) -> subprocess.Popen[str]:
@@ -136,6 +159,20 @@ def test_after_kill_9_the_next_run_clears_up_and_succeeds(
     assert (out, entries(target)) == ("", ["env", "env.previous"]), err
     assert (target.parent / "env.previous/pyvenv.cfg").read_text() == "old"
     assert installers(target) == []
+
+
+def test_a_download_that_is_cut_off_leaves_only_the_old_environment(
+    plan_for: MakePlan, profile: Profile, environ: dict[str, str], target: Path, server_that_dies: int
+) -> None:
+    plan = plan_from(server_that_dies, plan_for(profile, target), target.parent / "cut.json")
+    child = start(plan, environ)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 1, err
+    assert out.startswith("Installing 2 packages failed: ")
+    assert "alpha" in out
+    assert "Traceback" not in err
+    assert entries(target) == ["env"]
+    assert (target / "pyvenv.cfg").read_text() == "old"
 
 
 def test_a_second_setup_says_who_is_at_work_and_touches_nothing(

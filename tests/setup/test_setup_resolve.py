@@ -104,7 +104,7 @@ def test_without_network_one_line_says_so(profile: Profile, environ: dict[str, s
     ran = subprocess.run(
         ["unshare", "-n", sys.executable, str(script)], env=open_environ, capture_output=True, text=True, check=True
     )
-    assert "network or the index cannot be reached" in ran.stdout
+    assert "(the default index: no setting names another) cannot be reached" in ran.stdout
     assert len(ran.stdout.splitlines()) == 1
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from envkit.errors import InputError
 from envkit.setup.sources import Sources, describe, read_sources
+from envkit.setup.uv import find_uv, run_uv
 
 
 def machine(tmp_path: Path, files: dict[str, str]) -> Path:
@@ -84,21 +85,26 @@ def test_a_missing_find_links_folder_is_passed_over_as_pip_does_and_said(tmp_pat
 
 
 def test_certificate_hosts_proxy_and_patience_are_translated(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.touch()
     environment = sources(
         tmp_path,
-        PIP_CERT="/ca.pem",
+        PIP_CERT=str(ca),
         PIP_TRUSTED_HOST="a.example b.example",
         PIP_PROXY="user:pw@proxy:3128",
         PIP_DEFAULT_TIMEOUT="60",
         PIP_RETRIES="2",
         HTTPS_PROXY="http://weaker:1",
     ).environment
-    assert environment["SSL_CERT_FILE"] == "/ca.pem"
+    assert environment["SSL_CERT_FILE"] == str(ca)
     assert environment["UV_INSECURE_HOST"] == "a.example b.example"
     assert environment["HTTPS_PROXY"] == environment["https_proxy"] == "http://user:pw@proxy:3128"
     assert (environment["UV_HTTP_TIMEOUT"], environment["UV_HTTP_RETRIES"]) == ("60", "2")
     # Every program is told by SSL_CERT_FILE, pip alone by PIP_CERT: pip's own word wins, as it does in pip.
-    assert sources(tmp_path, PIP_CERT="/ca.pem", SSL_CERT_FILE="/all").environment["SSL_CERT_FILE"] == "/ca.pem"
+    assert sources(tmp_path, PIP_CERT=str(ca), SSL_CERT_FILE="/all").environment["SSL_CERT_FILE"] == str(ca)
+    assert sources(tmp_path, PIP_CERT=str(tmp_path)).environment == {"SSL_CERT_DIR": str(tmp_path)}
+    with pytest.raises(InputError, match=r"/no/ca\.pem, the certificates that PIP_CERT names, does not exist"):
+        sources(tmp_path, PIP_CERT="/no/ca.pem")
 
 
 def test_what_the_user_told_uv_wins(tmp_path: Path) -> None:
@@ -160,3 +166,71 @@ def test_a_password_with_an_at_sign_is_left_out_whole_and_a_short_one_garbles_no
     assert long.redact("p@ss-s3cret is numpy") == "*** is numpy"
     short = sources(tmp_path, PIP_INDEX_URL="https://u:p@host.example/simple")
     assert short.redact("numpy from https://u:p@host.example") == "numpy from https://***@host.example"
+
+
+def test_what_uv_s_files_say_is_shown_and_takes_the_place_of_pip_s(tmp_path: Path) -> None:
+    pytest.importorskip("tomllib", reason="Python 3.10 has no reader of TOML")
+    root = machine(
+        tmp_path,
+        {
+            "etc/pip.conf": "[global]\nindex-url = https://pip/simple\nextra-index-url = https://more/simple\n",
+            "home/.config/uv/uv.toml": '[[index]]\nurl = "https://me:s3cr@uv/simple"\ndefault = true\n',
+        },
+    )
+    found = sources(root)
+    assert found.environment == {"UV_INDEX": "https://more/simple", "UV_INDEX_STRATEGY": "unsafe-best-match"}
+    assert found.lines[0] == f"index https://***@uv/simple ({root}/home/.config/uv/uv.toml)"
+    assert sources(root, UV_NO_CONFIG="1").environment["UV_DEFAULT_INDEX"] == "https://pip/simple"
+    (root / "home/.config/uv/uv.toml").write_text("index = [")
+    with pytest.raises(InputError, match=r"uv\.toml: uv's configuration cannot be read"):
+        sources(root)
+
+
+def test_a_project_s_configuration_of_uv_does_not_change_what_a_profile_means(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del environ["UV_NO_CONFIG"]
+    (tmp_path / "uv.toml").write_text('constraint-dependencies = ["beta<1"]\n')
+    monkeypatch.chdir(tmp_path)
+    found = read_sources(environ, root=tmp_path / "no-root")
+    argv = [find_uv(), "pip", "compile", "-", "--quiet", "--no-header", *found.flags]
+    assert "alpha==1.0" in run_uv(argv, sources=found, environ=environ, stdin="alpha").stdout
+    wanted = run_uv(argv, sources=found, environ=environ | {"UV_PROJECT": "."}, stdin="alpha")
+    assert "beta<1" in wanted.stderr
+
+
+def test_constraints_of_pip_are_said_and_no_binary_is_said_not_to_be(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "constraints.txt").write_text("beta<1\n")
+    told = environ | {"PIP_CONSTRAINT": str(tmp_path / "constraints.txt"), "PIP_NO_BINARY": ":all:"}
+    found = read_sources(told, root=tmp_path / "no-root")
+    assert found.notes == [
+        f"constraints {tmp_path}/constraints.txt (PIP_CONSTRAINT)",
+        "no-binary (PIP_NO_BINARY) is not applied: wheels alone are installed",
+    ]
+    assert found.constraints == [f"{tmp_path}/constraints.txt"]
+    assert read_sources(told | {"UV_CONSTRAINT": "own.txt"}, root=tmp_path / "no-root").constraints == ["own.txt"]
+    # uv refuses a lock together with constraints: they are for resolving alone.
+    assert "UV_CONSTRAINT" not in found.child_environment(told | {"UV_CONSTRAINT": "own.txt"})
+
+
+def test_offline_is_said_whoever_asks_for_it(tmp_path: Path) -> None:
+    found = read_sources({"HOME": str(tmp_path)}, root=tmp_path, offline=True)
+    assert (found.environment, found.closed) == ({"UV_OFFLINE": "1"}, False)
+    assert "--offline" in found.lines[0]
+    assert sources(tmp_path, UV_OFFLINE="1").offline
+
+
+def test_secrets_of_every_source_are_taken_out(tmp_path: Path) -> None:
+    root = machine(tmp_path, {"home/.netrc": "machine host login me password netrc-word\n"})
+    found = sources(
+        root,
+        UV_INDEX_OWN_PASSWORD="uv-word-1",
+        UV_INDEX="https://me:uv-word-2@host/simple",
+        HTTPS_PROXY="http://me:proxy-word@proxy:1",
+        PIP_CLIENT_CERT="/client.pem",
+    )
+    said = "netrc-word uv-word-1 uv-word-2 proxy-word"
+    assert found.redact(said) == "*** *** *** ***"
+    assert not any(word in f"{found!r}" for word in said.split())
+    assert found.proxy == "proxy:1 (HTTPS_PROXY)"
+    assert found.environment == {"SSL_CLIENT_CERT": "/client.pem"}

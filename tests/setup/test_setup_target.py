@@ -49,9 +49,25 @@ def test_what_is_no_environment_is_refused_and_left_alone(tmp_path: Path) -> Non
     assert (tmp_path / "work/thesis.tex").exists()
 
 
+def test_a_conda_environment_is_replaced_only_where_that_is_meant(tmp_path: Path) -> None:
+    history = tmp_path / "env/conda-meta/history"
+    history.parent.mkdir(parents=True)
+    history.touch()
+    with pytest.raises(InputError, match="no environment"):
+        check_target(tmp_path / "env")
+    assert check_target(tmp_path / "env", conda=True) == (tmp_path / "env", True)
+
+
+def test_a_kept_one_whose_removal_was_cut_short_is_in_nobody_s_way(tmp_path: Path) -> None:
+    environment(tmp_path / "env")
+    (tmp_path / "env.previous").mkdir()
+    assert check_target(tmp_path / "env") == (tmp_path / "env", True)
+
+
 def test_a_folder_named_like_the_kept_one_is_not_overwritten(tmp_path: Path) -> None:
     environment(tmp_path / "env")
     (tmp_path / "env.previous").mkdir()
+    (tmp_path / "env.previous/thesis.tex").touch()
     with pytest.raises(InputError, match=r"env\.previous"):
         check_target(tmp_path / "env")
 
