@@ -23,8 +23,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from envkit.setup.pylock import read_lock
-from envkit.setup.sources import read_sources
+from envkit.setup.resolving.pylock import read_lock
+from envkit.setup.sources.configured import read_sources
 from envkit.setup.uv import find_uv
 
 MOST_UV, LEAST_PIP, MOST_AGAIN = 1.1, 5.0, 0.5

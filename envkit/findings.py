@@ -22,8 +22,8 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True):
 
     commands: argv lists, to be copied or run in their order.
     who: who can do it.
-    safe: `doctor --fix` may do what the commands say, if they are such as envkit/setup/mend.py reads (packages of the
-    inspected environment, what lies about in it); it does it in a copy, which takes the environment's place if better.
+    safe: `doctor --fix` may do what the commands say, if they are such as envkit/setup/mending/mend.py reads (packages
+    of the inspected environment, what lies about in it); it does it in a copy, which takes its place if better.
     """
 
     text: str

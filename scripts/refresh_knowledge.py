@@ -28,7 +28,7 @@ from uv import find_uv_bin
 from envkit.errors import EnvkitError
 from envkit.knowledge import Knowledge
 from envkit.knowledge.wheels import Release
-from envkit.setup.sources import read_sources
+from envkit.setup.sources.configured import read_sources
 from envkit.versions import minor
 
 Framework = Literal["torch", "tensorflow", "jax"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from envkit.cli._setup import Setup
-from envkit.setup.download import download
-from envkit.setup.filled import keep_lock, render
+from envkit.setup.wheelhouses.download import download
+from envkit.setup.wheelhouses.filled import keep_lock, render
 
 
 def fill(folder: Path, setup: Setup) -> int:

@@ -21,16 +21,16 @@ from envkit.findings import Finding, Report, said
 from envkit.formats import Style
 from envkit.interpreter import Interpreter
 from envkit.profile import Profile
-from envkit.setup import choose, mend
-from envkit.setup.align import Resolver, resolve_choice
 from envkit.setup.apply import apply
-from envkit.setup.choose import Choice
-from envkit.setup.duplicate import at_work
-from envkit.setup.mending import clear_up, mending_plan
+from envkit.setup.mending import choose, mend
+from envkit.setup.mending.align import Resolver, resolve_choice
+from envkit.setup.mending.choose import Choice
+from envkit.setup.mending.duplicate import at_work
+from envkit.setup.mending.plan import clear_up, mending_plan
 from envkit.setup.plan import Plan, previous_folder
 from envkit.setup.progress import Progress
 from envkit.setup.show import render_mending
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.target import check_target
 from envkit.setup.uv import find_uv
 

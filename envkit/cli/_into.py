@@ -18,14 +18,14 @@ from envkit.formats import Style
 from envkit.formats.text import render as render_report
 from envkit.interpreter import Interpreter
 from envkit.profile import Profile
-from envkit.setup import in_place, into, journal, system
 from envkit.setup.apply import apply
-from envkit.setup.duplicate import at_work
+from envkit.setup.existing import in_place, into, journal, system
+from envkit.setup.existing.system import Scheme
+from envkit.setup.mending.duplicate import at_work
 from envkit.setup.plan import Plan, previous_folder
 from envkit.setup.progress import Progress
 from envkit.setup.show import render_mending
-from envkit.setup.sources import Sources, read_sources
-from envkit.setup.system import Scheme
+from envkit.setup.sources.configured import Sources, read_sources
 
 MACHINE_AREAS = ("machine", "accelerators", "container")
 WANTED_AREAS = {"frameworks", "profile"}

@@ -12,10 +12,10 @@ from envkit.errors import EnvkitError, InputError, SetupError
 from envkit.formats import Style
 from envkit.profile import Profile, available, load
 from envkit.profile.find import SUFFIXES, is_name
-from envkit.setup.lock import lock_path
-from envkit.setup.locking import make_lock, renew, targets
+from envkit.setup.locks.lock import lock_path
+from envkit.setup.locks.make import make_lock, renew, targets
 from envkit.setup.progress import Progress
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.sources.configured import Sources, read_sources
 
 
 def chosen(names: Sequence[str], add: Sequence[str], leave_out: Sequence[str]) -> list[Profile]:
@@ -82,7 +82,7 @@ def freeze_environment(python: str, output: str, *, style: Style, say: Callable[
     """
     from envkit.capture import capture
     from envkit.interpreter import find
-    from envkit.setup.freeze import freeze, frozen
+    from envkit.setup.locks.freeze import freeze, frozen
 
     found = find(python or None)
     file = _output(output, os.path.dirname(os.path.dirname(found.path)) if found else "")

@@ -15,8 +15,8 @@ from envkit.findings import Report
 from envkit.interpreter import Interpreter
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile, available, load
-from envkit.setup.assume import assumed, notes, parse
-from envkit.setup.select import Choice, choose
+from envkit.setup.choosing.assume import assumed, notes, parse
+from envkit.setup.choosing.select import Choice, choose
 
 SECTIONS = (
     *("system", "cpu", "memory", "disk", "container", "allocation"),

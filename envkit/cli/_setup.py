@@ -19,17 +19,17 @@ from envkit.formats.text import render as render_report
 from envkit.profile import Profile
 from envkit.setup import state
 from envkit.setup.apply import apply
-from envkit.setup.assume import spoken
-from envkit.setup.lock import find_lock
+from envkit.setup.choosing.assume import spoken
+from envkit.setup.choosing.select import render as render_choice
+from envkit.setup.locks.lock import find_lock
 from envkit.setup.plan import Plan
-from envkit.setup.platforms import own_platform
 from envkit.setup.progress import Progress
 from envkit.setup.request import Prepared, Request, plan_of, prepare
+from envkit.setup.resolving.platforms import own_platform
 from envkit.setup.rollback import recover
-from envkit.setup.select import render as render_choice
 from envkit.setup.show import render as render_plan
 from envkit.setup.show import render_ready
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 from envkit.setup.target import check_target
 from envkit.versions import minor
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from envkit.errors import SetupError
 from envkit.profile import Profile
-from envkit.setup.duplicate import settle
+from envkit.setup.mending.duplicate import settle
 from envkit.setup.plan import Plan, Step, building_folder
 from envkit.setup.progress import Progress
 from envkit.setup.room import check_room
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 from envkit.setup.state import State, renew, verdict_of, write_state
 from envkit.setup.swap import drop, put_in_place, start_building
 from envkit.setup.target import only_one

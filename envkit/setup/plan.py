@@ -10,10 +10,10 @@ import msgspec
 
 from envkit.profile import Profile
 from envkit.profile.values import project
-from envkit.setup.extension import Extra
-from envkit.setup.pylock import Package
-from envkit.setup.resolve import Resolved
-from envkit.setup.sources import Sources, describe
+from envkit.setup.extensions.extension import Extra
+from envkit.setup.resolving.pylock import Package
+from envkit.setup.resolving.resolve import Resolved
+from envkit.setup.sources.configured import Sources, describe
 from envkit.versions import minor
 
 PLAN_SCHEMA = "envkit.plan/1"

@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
-from envkit.setup.extension import Extra
+from envkit.setup.extensions.extension import Extra
 from envkit.setup.plan import Plan, make_plan
 from envkit.setup.progress import Progress
-from envkit.setup.resolve import Resolved, find_python, resolve
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.resolving.resolve import Resolved, find_python, resolve
+from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.target import check_target
 from envkit.setup.typos import refuse_wrong_names
 from envkit.setup.uv import find_uv
@@ -95,7 +95,7 @@ def prepare(
         resolved = ask()
         extras: list[Extra] = []
         if request.extras:
-            from envkit.setup.extras import choose_extras, refusal  # noqa: PLC0415 - only where they are asked for
+            from envkit.setup.extensions.extras import choose_extras, refusal  # noqa: PLC0415 - only where they are asked for
 
             extras = choose_extras(
                 request.extras,

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from envkit.errors import SetupError
 from envkit.setup.plan import Plan, count, size
-from envkit.setup.pylock import Package
-from envkit.setup.sources import Sources
+from envkit.setup.resolving.pylock import Package
+from envkit.setup.sources.configured import Sources
 from envkit.setup.target import existing_folder
 from envkit.setup.uv import FIND_SECONDS, find_uv, run_uv
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from envkit import harness
 from envkit.errors import SetupError
-from envkit.setup.conflict import Asked, Reason, translate
-from envkit.setup.reach import Unreached, unreached
-from envkit.setup.sources import Sources
+from envkit.setup.resolving.conflict import Asked, Reason, translate
+from envkit.setup.sources.configured import Sources
+from envkit.setup.sources.reach import Unreached, unreached
 
 FIND_SECONDS = 30.0
 NOTHING_ASKED = Asked()

@@ -47,7 +47,7 @@ def judge(inspected: Python) -> list[Finding]:
     return list(environment_changed_by_hand(inspected, Profile()))
 
 
-def test_another_version_a_missing_and_a_new_package_are_told_with_what_rebuilds_it() -> None:
+def test_environment_changed_by_hand_fires_on_another_version_a_missing_and_a_new_package() -> None:
     (finding,) = judge(python(package("numpy", "2.3.0"), TORCH, package("foo", "1.0")))
     assert finding.status == "warn"
     assert finding.message == (
@@ -62,7 +62,7 @@ def test_another_version_a_missing_and_a_new_package_are_told_with_what_rebuilds
 @pytest.mark.parametrize(
     ("extra", "message"), [([], "and not changed since"), ([package("foo", "1.0")], "since added by hand: + foo 1.0")]
 )
-def test_what_is_as_it_was_passes_whatever_was_added(extra: list[Package], message: str) -> None:
+def test_environment_changed_by_hand_near_miss_whatever_was_added(extra: list[Package], message: str) -> None:
     (finding,) = judge(python(NUMPY, TORCH, SYMPY, *extra))
     assert (finding.status, finding.message) == (
         "pass",

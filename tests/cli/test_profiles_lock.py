@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from envkit.setup.platforms import PLATFORMS, own_platform
+from envkit.setup.resolving.platforms import PLATFORMS, own_platform
 from tests.setup.conftest import zip_wheel
 
 Envkit = Callable[..., Any]

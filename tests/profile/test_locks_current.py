@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from envkit.profile import Profile, load_file
-from envkit.setup.lock import drift, find_lock, lock_path, read
-from envkit.setup.platforms import allowed_platforms, allowed_pythons, pins
+from envkit.setup.locks.lock import drift, find_lock, lock_path, read
+from envkit.setup.resolving.platforms import allowed_platforms, allowed_pythons, pins
 from envkit.versions import satisfies
 
 PROFILES = Path(__file__).parents[2] / "profiles"

@@ -9,10 +9,10 @@ import pytest
 
 from envkit.errors import SetupError
 from envkit.profile import Profile
-from envkit.setup.lock import Pin, find_lock
-from envkit.setup.locking import make_lock
-from envkit.setup.platforms import pins
-from envkit.setup.sources import Sources
+from envkit.setup.locks.lock import Pin, find_lock
+from envkit.setup.locks.make import make_lock
+from envkit.setup.resolving.platforms import pins
+from envkit.setup.sources.configured import Sources
 from envkit.versions import satisfies
 from tests.profile.test_locks_current import EVERY
 

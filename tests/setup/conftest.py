@@ -14,8 +14,8 @@ import pytest
 
 from envkit.profile import Profile, Requires
 from envkit.setup.plan import Plan, make_plan
-from envkit.setup.resolve import resolve
-from envkit.setup.sources import read_sources
+from envkit.setup.resolving.resolve import resolve
+from envkit.setup.sources.configured import read_sources
 from envkit.setup.uv import find_uv
 
 MakeWheel = Callable[..., Path]

@@ -17,7 +17,7 @@ from envkit.facts.software import Python
 from envkit.findings import Finding
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile, Requires
-from envkit.setup.assume import assumed, notes, parse, spoken
+from envkit.setup.choosing.assume import assumed, notes, parse, spoken
 
 KNOWLEDGE, GIB = Knowledge(), 1 << 30
 SYSTEM = System(os="linux", architecture="x86_64", libc="glibc", libc_version="2.39")

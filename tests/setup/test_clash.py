@@ -8,9 +8,9 @@ import pytest
 
 from envkit.errors import SetupError
 from envkit.facts.software import Collision, Package, Python
-from envkit.setup import clash
-from envkit.setup.mend import Changes
-from envkit.setup.resolve import Package as Locked
+from envkit.setup.mending import clash
+from envkit.setup.mending.mend import Changes
+from envkit.setup.resolving.resolve import Package as Locked
 
 LINUX = {"extra": "", "sys_platform": "linux", "python_version": "3.11"}
 

@@ -17,12 +17,12 @@ import pytest
 
 from envkit.errors import SetupError
 from envkit.profile import Profile
-from envkit.setup.download import Downloaded, download
-from envkit.setup.filled import lock_of
-from envkit.setup.lock import read, render
+from envkit.setup.locks.lock import read, render
 from envkit.setup.progress import Progress
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.uv import find_uv, run_uv
+from envkit.setup.wheelhouses.download import Downloaded, download
+from envkit.setup.wheelhouses.filled import lock_of
 
 PYTHON = str(Path(sys.executable).resolve())
 VERSION = ".".join(map(str, sys.version_info[:3]))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from envkit.setup.duplicate import settle
+from envkit.setup.mending.duplicate import settle
 from envkit.setup.uv import find_uv
 
 LONG = "long " * 40

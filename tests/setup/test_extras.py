@@ -12,10 +12,10 @@ import pytest
 from envkit.errors import InputError
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile, Requires
-from envkit.setup.compile import Compiled
-from envkit.setup.extension import Extra
-from envkit.setup.extras import choose_extras, refusal
-from envkit.setup.sources import read_sources
+from envkit.setup.extensions.extension import Extra
+from envkit.setup.extensions.extras import choose_extras, refusal
+from envkit.setup.resolving.compile import Compiled
+from envkit.setup.sources.configured import read_sources
 from envkit.versions import minor
 
 PYTHON = str(Path(sys.executable).resolve())

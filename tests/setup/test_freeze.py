@@ -16,10 +16,10 @@ from envkit.facts.machine import System
 from envkit.facts.software import Package, Python
 from envkit.interpreter import Interpreter
 from envkit.profile import load_file
-from envkit.setup.freeze import freeze, frozen
-from envkit.setup.platforms import PLATFORMS, own_platform
-from envkit.setup.resolve import resolve
-from envkit.setup.sources import read_sources
+from envkit.setup.locks.freeze import freeze, frozen
+from envkit.setup.resolving.platforms import PLATFORMS, own_platform
+from envkit.setup.resolving.resolve import resolve
+from envkit.setup.sources.configured import read_sources
 from envkit.setup.uv import find_uv
 from tests.setup.conftest import zip_wheel
 

@@ -20,10 +20,10 @@ from envkit.interpreter import Interpreter
 from envkit.profile import Profile
 from envkit.setup import state
 from envkit.setup.apply import apply
-from envkit.setup.into import environment_of, into_plan
+from envkit.setup.existing.into import environment_of, into_plan
 from envkit.setup.plan import Plan, previous_folder
 from envkit.setup.progress import Progress
-from envkit.setup.sources import read_sources
+from envkit.setup.sources.configured import read_sources
 from envkit.setup.uv import find_uv
 
 MakeWheel = Callable[..., Path]

@@ -11,7 +11,7 @@ import pytest
 
 from envkit.errors import InputError
 from envkit.facts.software import Python
-from envkit.setup.into import environment_of, interpreter_in
+from envkit.setup.existing.into import environment_of, interpreter_in
 
 
 @pytest.mark.parametrize(

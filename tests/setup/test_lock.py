@@ -11,12 +11,12 @@ import pytest
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile, load_file
-from envkit.setup.lock import Lock, Pin, difference, drift, find_lock, lock_path, read, render, write
-from envkit.setup.locking import make_lock, renew, targets
-from envkit.setup.platforms import PLATFORMS, own_platform, uv_target
-from envkit.setup.pylock import wheels
-from envkit.setup.resolve import Resolved, resolve
-from envkit.setup.sources import read_sources
+from envkit.setup.locks.lock import Lock, Pin, difference, drift, find_lock, lock_path, read, render, write
+from envkit.setup.locks.make import make_lock, renew, targets
+from envkit.setup.resolving.platforms import PLATFORMS, own_platform, uv_target
+from envkit.setup.resolving.pylock import wheels
+from envkit.setup.resolving.resolve import Resolved, resolve
+from envkit.setup.sources.configured import read_sources
 from envkit.setup.state import digest
 from tests.setup.conftest import zip_wheel
 

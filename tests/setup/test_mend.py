@@ -15,9 +15,9 @@ from envkit.facts.software import Package, Python
 from envkit.findings import Finding, Remedy, Report
 from envkit.knowledge import load
 from envkit.profile import Profile, Requires
-from envkit.setup import choose, mend
-from envkit.setup.mend import Changes
-from envkit.setup.resolve import Package as Locked
+from envkit.setup.mending import choose, mend
+from envkit.setup.mending.mend import Changes
+from envkit.setup.resolving.resolve import Package as Locked
 
 MACHINES = sorted((Path(__file__).parents[1] / "machines").glob("*/facts.json"))
 SITE = "/venv/lib/python3.11/site-packages"

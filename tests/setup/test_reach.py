@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from envkit.setup.reach import Unreached, unreached
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.sources.configured import Sources, read_sources
+from envkit.setup.sources.reach import Unreached, unreached
 from envkit.setup.uv import find_uv, run_uv
 
 PYTHON = str(Path(sys.executable).resolve())

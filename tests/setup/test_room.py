@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from envkit.errors import SetupError
 from envkit.profile import Profile
 from envkit.setup.plan import Plan, Step
-from envkit.setup.pylock import Package
+from envkit.setup.resolving.pylock import Package
 from envkit.setup.room import Need, check_room, is_cached, needs
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.uv import run_uv
 
 MakePlan = Callable[[Profile, Path], Plan]

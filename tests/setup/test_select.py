@@ -17,8 +17,8 @@ from envkit.findings import Report
 from envkit.formats import Style
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile, Requires, SmokeRun, load
-from envkit.setup.assume import assumed, parse
-from envkit.setup.select import Choice, choose, render
+from envkit.setup.choosing.assume import assumed, parse
+from envkit.setup.choosing.select import Choice, choose, render
 
 KNOWLEDGE, CHECKS = Knowledge(), discover()
 MACHINES = Path(__file__).parents[1] / "machines"

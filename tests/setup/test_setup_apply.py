@@ -14,7 +14,7 @@ from envkit.profile import Profile
 from envkit.setup import apply as transaction
 from envkit.setup.plan import Plan, building_folder, previous_folder
 from envkit.setup.progress import Progress
-from envkit.setup.sources import read_sources
+from envkit.setup.sources.configured import read_sources
 from envkit.setup.state import State, up_to_date
 from envkit.setup.swap import MARKER, clear_leftovers
 from envkit.setup.uv import run_uv

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from envkit.harness import Child
-from envkit.setup.conflict import PLACES, Asked, Reason, translate
-from envkit.setup.derivation import Term, exclude, term
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.resolving.conflict import PLACES, Asked, Reason, translate
+from envkit.setup.resolving.derivation import Term, exclude, term
+from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.uv import explain, find_uv, run_uv
 
 FOLDER = Path(__file__).parent / "conflicts"

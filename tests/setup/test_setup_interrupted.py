@@ -30,7 +30,7 @@ from envkit.profile import Profile
 from envkit.setup.apply import apply
 from envkit.setup.plan import Plan
 from envkit.setup.progress import Progress
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 
 plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Plan)
 try:

@@ -10,8 +10,8 @@ import pytest
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile, Requires
-from envkit.setup.resolve import find_python, read_lock, resolve
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.resolving.resolve import find_python, read_lock, resolve
+from envkit.setup.sources.configured import Sources, read_sources
 
 PYTHON = str(Path(sys.executable).resolve())
 
@@ -95,8 +95,8 @@ def test_without_network_one_line_says_so(profile: Profile, environ: dict[str, s
     script = tmp_path / "resolve.py"
     script.write_text(
         "import os, sys\nfrom pathlib import Path\nfrom envkit.errors import SetupError\n"
-        "from envkit.profile import Profile\nfrom envkit.setup.resolve import resolve\n"
-        "from envkit.setup.sources import Sources\n"
+        "from envkit.profile import Profile\nfrom envkit.setup.resolving.resolve import resolve\n"
+        "from envkit.setup.sources.configured import Sources\n"
         "try:\n    resolve(Profile(name='x', packages=['six==1.17.0']), python=sys.executable, sources=Sources(),\n"
         "            environ=os.environ)\nexcept SetupError as error:\n    print(error.message)\n"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from envkit.errors import InputError
-from envkit.setup.sources import Sources, describe, read_sources
+from envkit.setup.sources.configured import Sources, describe, read_sources
 from envkit.setup.uv import find_uv, run_uv
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from envkit.harness import Child
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 from envkit.setup.uv import explain
 
 

@@ -20,13 +20,14 @@ from envkit.facts import Facts, absent, ok, unknown
 from envkit.facts.machine import Container
 from envkit.interpreter import Interpreter
 from envkit.profile import Profile
-from envkit.setup import journal, state
-from envkit.setup.in_place import apply_system, recover
-from envkit.setup.journal import Journal
+from envkit.setup import state
+from envkit.setup.existing import journal
+from envkit.setup.existing.in_place import apply_system, recover
+from envkit.setup.existing.journal import Journal
+from envkit.setup.existing.system import check_system, scheme_of, system_plan
 from envkit.setup.plan import Plan
 from envkit.setup.progress import Progress
-from envkit.setup.sources import read_sources
-from envkit.setup.system import check_system, scheme_of, system_plan
+from envkit.setup.sources.configured import read_sources
 from envkit.setup.uv import find_uv
 
 MakePlan = Callable[..., Plan | None]

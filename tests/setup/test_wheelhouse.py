@@ -7,9 +7,9 @@ import pytest
 
 from envkit.errors import InputError
 from envkit.profile import Profile
-from envkit.setup.sources import Sources, read_sources
+from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.uv import find_uv, run_uv
-from envkit.setup.wheelhouse import MOST_NAMED, check_wheelhouse, sha256_of, wheelhouse_lock
+from envkit.setup.wheelhouses.wheelhouse import MOST_NAMED, check_wheelhouse, sha256_of, wheelhouse_lock
 
 ALPHA, BETA = "alpha-1.0-py3-none-any.whl", "beta-2.0-py3-none-any.whl"
 

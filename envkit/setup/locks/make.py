@@ -11,12 +11,12 @@ from pathlib import Path
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile
-from envkit.setup.compile import Question, ask
-from envkit.setup.conflict import Asked
-from envkit.setup.lock import Lock, difference, drift, find_lock, lock_path, write
-from envkit.setup.platforms import PLATFORMS, allowed_platforms, allowed_pythons, torch_backend, uv_target
-from envkit.setup.resolve import pins_of
-from envkit.setup.sources import Sources
+from envkit.setup.locks.lock import Lock, difference, drift, find_lock, lock_path, write
+from envkit.setup.resolving.compile import Question, ask
+from envkit.setup.resolving.conflict import Asked
+from envkit.setup.resolving.platforms import PLATFORMS, allowed_platforms, allowed_pythons, torch_backend, uv_target
+from envkit.setup.resolving.resolve import pins_of
+from envkit.setup.sources.configured import Sources
 from envkit.setup.state import digest
 
 

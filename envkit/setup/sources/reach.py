@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 
 PYTORCH_HOST = "download.pytorch.org"
 MIRROR = "a mirror: PIP_INDEX_URL, or `index-url` in pip.conf; no network: --wheelhouse DIR"

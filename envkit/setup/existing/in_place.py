@@ -10,16 +10,16 @@ from pathlib import Path
 
 from envkit.errors import SetupError
 from envkit.profile import Profile
-from envkit.setup import journal
 from envkit.setup.apply import Verify
-from envkit.setup.journal import Journal
+from envkit.setup.existing import journal
+from envkit.setup.existing.journal import Journal
+from envkit.setup.existing.system import Scheme, trial_of
 from envkit.setup.plan import Plan, Step
 from envkit.setup.progress import Progress
 from envkit.setup.room import check_room
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 from envkit.setup.state import STATE_FILE, State, write_state
 from envkit.setup.swap import drop, start_building
-from envkit.setup.system import Scheme, trial_of
 from envkit.setup.target import only_one
 from envkit.setup.uv import explain, run_uv
 from envkit.versions import normalise

@@ -16,8 +16,8 @@ from urllib.parse import unquote, urlsplit
 
 from envkit.errors import InputError
 from envkit.redact import redact
-from envkit.setup.pip_settings import Setting, read_pip_settings
-from envkit.setup.uv_settings import VARIABLES, read_uv_settings
+from envkit.setup.sources.pip_settings import Setting, read_pip_settings
+from envkit.setup.sources.uv_settings import VARIABLES, read_uv_settings
 
 SHORTEST_SECRET = 4
 SWITCHED_ON = {"y", "yes", "t", "true", "on", "1"}

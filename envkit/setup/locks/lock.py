@@ -16,7 +16,7 @@ import msgspec
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile
-from envkit.setup.platforms import PLATFORMS, pins
+from envkit.setup.resolving.platforms import PLATFORMS, pins
 from envkit.setup.state import digest
 from envkit.versions import satisfies
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from envkit.formats import Style
 from envkit.profile import Profile
-from envkit.setup.download import Downloaded
-from envkit.setup.lock import Lock, Pin, write
+from envkit.setup.locks.lock import Lock, Pin, write
 from envkit.setup.plan import size
-from envkit.setup.platforms import own_platform
+from envkit.setup.resolving.platforms import own_platform
 from envkit.setup.state import digest
-from envkit.setup.wheelhouse import wheelhouse_lock
+from envkit.setup.wheelhouses.download import Downloaded
+from envkit.setup.wheelhouses.wheelhouse import wheelhouse_lock
 from envkit.versions import minor
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from envkit.errors import closest
-from envkit.setup.derivation import Conflict, Need, Term, read
+from envkit.setup.resolving.derivation import Conflict, Need, Term, read
 from envkit.versions import normalise, torch_index
 
 PLACES = "PIP_FIND_LINKS, PIP_EXTRA_INDEX_URL or UV_INDEX"

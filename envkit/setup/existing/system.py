@@ -17,11 +17,12 @@ from envkit.facts import Facts
 from envkit.facts.software import Package as Installed
 from envkit.facts.software import Python
 from envkit.profile import Profile
-from envkit.setup import clash, journal, mend
-from envkit.setup.align import Resolver, resolve_beside
-from envkit.setup.mend import Changes
+from envkit.setup.existing import journal
+from envkit.setup.mending import clash, mend
+from envkit.setup.mending.align import Resolver, resolve_beside
+from envkit.setup.mending.mend import Changes
 from envkit.setup.plan import Move, Plan, Step, count, make_plan
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 from envkit.setup.state import STATE_FILE
 from envkit.setup.uv import find_uv
 from envkit.versions import parse_requirement

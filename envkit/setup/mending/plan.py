@@ -9,12 +9,12 @@ from envkit.checks._packages import remove_bytecode
 from envkit.errors import SetupError
 from envkit.facts.software import Package as Installed
 from envkit.facts.software import Python
-from envkit.setup import mend
-from envkit.setup.duplicate import copy_command, owner_command, size_bytes
-from envkit.setup.mend import Changes
+from envkit.setup.mending import mend
+from envkit.setup.mending.duplicate import copy_command, owner_command, size_bytes
+from envkit.setup.mending.mend import Changes
 from envkit.setup.plan import Move, Plan, Step, building_folder, count, previous_folder, size
-from envkit.setup.resolve import Resolved
-from envkit.setup.sources import Sources, describe
+from envkit.setup.resolving.resolve import Resolved
+from envkit.setup.sources.configured import Sources, describe
 from envkit.setup.target import only_one
 
 UNPACKED = 3

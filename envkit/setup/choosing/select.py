@@ -21,8 +21,18 @@ from envkit.findings import said
 from envkit.formats import Style
 from envkit.knowledge import Knowledge
 from envkit.profile import Accelerator, Profile, Requires
-from envkit.setup.assume import spoken
-from envkit.setup.devices import KINDS, NAMES, Judge, Presence, in_words, intel_cards, presence, trainable, unasked
+from envkit.setup.choosing.assume import spoken
+from envkit.setup.choosing.devices import (
+    KINDS,
+    NAMES,
+    Judge,
+    Presence,
+    in_words,
+    intel_cards,
+    presence,
+    trainable,
+    unasked,
+)
 from envkit.versions import release, satisfies
 
 _SYSTEMS = {"linux": "Linux", "darwin": "macOS", "windows": "Windows"}

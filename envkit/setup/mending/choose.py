@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from envkit.facts.software import Python
 from envkit.findings import Finding, Report, said
 from envkit.profile import Profile
-from envkit.setup import mend
-from envkit.setup.mend import Changes
+from envkit.setup.mending import mend
+from envkit.setup.mending.mend import Changes
 from envkit.versions import satisfies
 
 BY_SETUP = ["envkit", "setup", "--profile"]

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from envkit.errors import InputError
-from envkit.setup.pip_settings import Setting
+from envkit.setup.sources.pip_settings import Setting
 
 VARIABLES = {
     "index": ("UV_DEFAULT_INDEX", "UV_INDEX_URL"),

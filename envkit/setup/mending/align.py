@@ -11,11 +11,11 @@ from envkit.checks._packages import listed
 from envkit.errors import SetupError
 from envkit.facts.software import Python
 from envkit.profile import Profile
-from envkit.setup import clash, mend
-from envkit.setup.choose import Choice, add, leave
-from envkit.setup.mend import Changes
-from envkit.setup.resolve import SECOND_TRY, Resolved, foreign_build, read_lock
-from envkit.setup.sources import Sources, describe
+from envkit.setup.mending import clash, mend
+from envkit.setup.mending.choose import Choice, add, leave
+from envkit.setup.mending.mend import Changes
+from envkit.setup.resolving.resolve import SECOND_TRY, Resolved, foreign_build, read_lock
+from envkit.setup.sources.configured import Sources, describe
 from envkit.setup.uv import Failure, explain, find_uv, run_uv
 from envkit.versions import torch_index
 

@@ -14,9 +14,9 @@ import msgspec
 
 from envkit import harness
 from envkit.errors import SetupError
-from envkit.setup.conflict import Asked
-from envkit.setup.pylock import Package, read_lock
-from envkit.setup.sources import Sources, describe
+from envkit.setup.resolving.conflict import Asked
+from envkit.setup.resolving.pylock import Package, read_lock
+from envkit.setup.sources.configured import Sources, describe
 from envkit.setup.uv import NOTHING_ASKED, Failure, explain, find_uv, run_uv
 
 CACHE_SECONDS = 24 * 3600.0

@@ -11,10 +11,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from envkit.errors import InputError, SetupError, did_you_mean
 from envkit.knowledge.extensions import Extensions
 from envkit.profile import Profile
-from envkit.setup.compile import Compiled, Question, ask, cache_folder
-from envkit.setup.extension import Choice, Extra, choose_toolchain, versions_of
-from envkit.setup.platforms import own_platform, torch_backend
-from envkit.setup.sources import Sources
+from envkit.setup.extensions.extension import Choice, Extra, choose_toolchain, versions_of
+from envkit.setup.resolving.compile import Compiled, Question, ask, cache_folder
+from envkit.setup.resolving.platforms import own_platform, torch_backend
+from envkit.setup.sources.configured import Sources
 from envkit.versions import normalise
 
 NO_BUILDS = ["--only-binary", ":all:"]

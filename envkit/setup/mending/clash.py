@@ -12,9 +12,9 @@ from envkit.checks._packages import COMPANIONS, TENSORFLOWS
 from envkit.errors import SetupError
 from envkit.facts.software import Package as Installed
 from envkit.facts.software import Python
-from envkit.setup import mend
-from envkit.setup.mend import Changes
-from envkit.setup.resolve import Package
+from envkit.setup.mending import mend
+from envkit.setup.mending.mend import Changes
+from envkit.setup.resolving.resolve import Package
 from envkit.versions import marker_holds, parse_requirement, satisfies
 
 CUDA = re.compile(r"-cu(?:da)?\d+x?(?=-|$)")

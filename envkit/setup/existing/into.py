@@ -16,12 +16,12 @@ from envkit.facts import Facts
 from envkit.facts.software import Package as Installed
 from envkit.facts.software import Python
 from envkit.profile import Profile
-from envkit.setup import clash, mend
-from envkit.setup.align import Resolver, resolve_beside
-from envkit.setup.mend import Changes
-from envkit.setup.mending import mending_plan
+from envkit.setup.mending import clash, mend
+from envkit.setup.mending.align import Resolver, resolve_beside
+from envkit.setup.mending.mend import Changes
+from envkit.setup.mending.plan import mending_plan
 from envkit.setup.plan import Plan
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
 from envkit.setup.target import check_target
 from envkit.setup.uv import find_uv
 from envkit.versions import normalise, parse_requirement, satisfies

@@ -13,8 +13,8 @@ from packaging.utils import parse_wheel_filename
 
 from envkit.errors import SetupError
 from envkit.harness import Child
-from envkit.setup.reach import unreached
-from envkit.setup.sources import Sources
+from envkit.setup.sources.configured import Sources
+from envkit.setup.sources.reach import unreached
 from envkit.setup.uv import explain, find_uv, run_uv
 
 SAID_BY_UV = {

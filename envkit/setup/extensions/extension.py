@@ -9,8 +9,8 @@ import msgspec
 from envkit.errors import EnvkitError, SetupError
 from envkit.knowledge.extensions import Build, Extension, Toolchain
 from envkit.profile import Profile, available, load_file
-from envkit.setup.compile import FAMILY, Compiled
-from envkit.setup.platforms import own_platform
+from envkit.setup.resolving.compile import FAMILY, Compiled
+from envkit.setup.resolving.platforms import own_platform
 from envkit.versions import local, minor, parse_requirement, satisfies
 
 Ask = Callable[[Sequence[str]], Compiled]

@@ -13,10 +13,10 @@ from envkit.facts import Facts
 from envkit.facts.software import Package
 from envkit.profile import Accelerator, Device, Profile, Requires, SmokeRun
 from envkit.profile.write import as_yaml
-from envkit.setup.lock import Lock, lock_path, write
-from envkit.setup.locking import make_lock
-from envkit.setup.platforms import PLATFORMS, own_platform
-from envkit.setup.sources import Sources
+from envkit.setup.locks.lock import Lock, lock_path, write
+from envkit.setup.locks.make import make_lock
+from envkit.setup.resolving.platforms import PLATFORMS, own_platform
+from envkit.setup.sources.configured import Sources
 from envkit.versions import minor, torch_index
 
 SYSTEMS: dict[str, Literal["linux", "darwin"]] = {"linux": "linux", "darwin": "darwin"}

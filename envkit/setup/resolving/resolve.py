@@ -13,14 +13,22 @@ import msgspec
 from envkit import harness
 from envkit.errors import InputError
 from envkit.profile import Profile
-from envkit.setup.compile import SECOND_TRY, Compiled, OtherFileError, Question, ask, cache_folder, foreign_build
-from envkit.setup.conflict import Asked
-from envkit.setup.lock import Lock, Pin, difference, find_lock, read, require_current
-from envkit.setup.platforms import own_platform, torch_backend, uv_target
-from envkit.setup.pylock import Package, Wheel, keep_wheels, read_lock, wheels
-from envkit.setup.sources import Sources
+from envkit.setup.locks.lock import Lock, Pin, difference, find_lock, read, require_current
+from envkit.setup.resolving.compile import (
+    SECOND_TRY,
+    Compiled,
+    OtherFileError,
+    Question,
+    ask,
+    cache_folder,
+    foreign_build,
+)
+from envkit.setup.resolving.conflict import Asked
+from envkit.setup.resolving.platforms import own_platform, torch_backend, uv_target
+from envkit.setup.resolving.pylock import Package, Wheel, keep_wheels, read_lock, wheels
+from envkit.setup.sources.configured import Sources
 from envkit.setup.uv import FIND_SECONDS, find_uv, run_uv
-from envkit.setup.wheelhouse import check_wheelhouse, wheelhouse_lock
+from envkit.setup.wheelhouses.wheelhouse import check_wheelhouse, wheelhouse_lock
 from envkit.versions import minor, satisfies
 
 __all__ = ["SECOND_TRY", "Package", "Resolved", "find_python", "foreign_build", "read_lock", "resolve"]

@@ -17,13 +17,13 @@ from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from envkit.errors import SetupError
-from envkit.setup.pip_download import Pip
 from envkit.setup.plan import count, size
 from envkit.setup.progress import Progress
-from envkit.setup.pylock import read_lock, wheels
-from envkit.setup.sources import Sources
+from envkit.setup.resolving.pylock import read_lock, wheels
+from envkit.setup.sources.configured import Sources
 from envkit.setup.target import only_one
-from envkit.setup.wheelhouse import fault, supported_tags
+from envkit.setup.wheelhouses.pip_download import Pip
+from envkit.setup.wheelhouses.wheelhouse import fault, supported_tags
 
 PARTIAL = ".envkit-partial"
 BATCH_BYTES = 100e6

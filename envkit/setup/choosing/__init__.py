@@ -1,0 +1,1 @@
+"""Which profile suits a machine, this one or one that is assumed."""

@@ -1,0 +1,1 @@
+"""`setup --into` and `--system`: a Python that exists."""

@@ -1,0 +1,1 @@
+"""`--extras`: compiled extensions, and nvcc from wheels."""

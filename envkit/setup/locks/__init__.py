@@ -1,0 +1,1 @@
+"""Files of pins with hashes, one for each profile, Python and platform."""

@@ -1,0 +1,1 @@
+"""What `doctor --fix` and `setup --into` change in an environment that is kept."""

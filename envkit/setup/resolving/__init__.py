@@ -1,0 +1,1 @@
+"""Which packages exactly: uv asked, its answer read, its refusals translated."""

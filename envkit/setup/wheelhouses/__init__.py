@@ -1,0 +1,1 @@
+"""Folders of wheels for machines without a network."""
