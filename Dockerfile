@@ -1,7 +1,7 @@
 # A training image from a profile:  docker build --build-arg PROFILE=cpu -t train .
 #
-# BASE_IMAGE needs Python >= 3.10 with pip and venv. A builder has no GPU: for a profile that wants one, leave the
-# judging to the running container:  --build-arg PROFILE=cuda12 --build-arg OPTIONS="--no-doctor --no-smoke"
+# BASE_IMAGE needs Python >= 3.10 with pip and venv. A builder has no GPU: for a profile that wants one, say which the
+# containers will have:  --build-arg PROFILE=cuda12 --build-arg OPTIONS="--assume driver=570,gpu=H100"
 # In an image made FROM this one, `uv pip install` adds to the environment.
 ARG BASE_IMAGE=python:3.12-slim
 
