@@ -1,6 +1,6 @@
 """`envkit setup` against plain uv and plain pip for the same pins, caches warm; and a second run.
 
-    python benchmarks/setup.py [--profile cpu] [--rounds 5] [--pip-rounds 1]
+    python benchmarks/setup.py [--profile cpu] [--rounds 5] [--pip-rounds 1] [--offline]
 
 uv: `uv venv` and `uv pip install --no-deps` of the very lock that setup installs from; pip: `python -m venv` and `pip
 install --no-deps` of its pins. Setup does what they do with --no-doctor --no-smoke; with --no-smoke it judges machine
@@ -9,6 +9,9 @@ and environment besides, which they do not, and is allowed half a second for tha
 Medians of rounds, each into an empty folder, and the ratios: of wall-clock time, and of CPU time (user and system),
 which a busy machine disturbs less. Whoever links 30,000 files second finds the file system busy with the first: the
 order goes round, and each waits for the disk. The load is that before each round.
+
+What uv has in its cache it asks for again where a server wants that (Cache-Control: no-cache); setup does not where a
+lock has the hashes. With --offline (UV_OFFLINE, for both) uv does not either, as with servers that do not want it.
 """
 
 from __future__ import annotations
@@ -76,7 +79,9 @@ def main() -> None:
     parser.add_argument("--profile", default="cpu")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--pip-rounds", type=int, default=1, help="after one that fills its cache; 0: leave pip out")
+    parser.add_argument("--offline", action="store_true", help="uv asks no index, for itself nor for envkit")
     options = parser.parse_args()
+    os.environ.update({"UV_OFFLINE": "1"} if options.offline else {})
     with tempfile.TemporaryDirectory(dir=Path.home()) as caches:
         # Once installed, envkit has its bytecode; here it is made in the first round, outside of the working tree.
         own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

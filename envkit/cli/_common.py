@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
@@ -79,6 +80,14 @@ def write_json(value: object) -> None:
     import msgspec
 
     write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def need_current_folder() -> None:
+    """Refuse to work in a folder that has been removed: uv and relative paths need one."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise InputError("the current folder does not exist any more", hint="Change to one that does.") from error
 
 
 def split(names: Sequence[str]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from envkit.capture import capture
-from envkit.errors import SetupError
+from envkit.errors import InputError, SetupError
 from envkit.facts import Facts, decode, encode
 from envkit.findings import Finding, Report
 from envkit.formats import Style
@@ -45,6 +45,9 @@ class Into:
     style: Style
     say: Callable[[str], None]
     progress_to: TextIO
+    wheelhouse: str = ""
+    """Folder that alone is asked; "": the configured sources."""
+    offline: bool = False
     result: dict[str, object] = field(default_factory=dict)
     started: float = field(default_factory=time.monotonic)
     before: Report | None = None
@@ -63,7 +66,8 @@ class Into:
         if self.doctor and not self._fit(facts):
             return 1
         with tempfile.TemporaryDirectory(prefix="envkit-") as folder:
-            sources = read_sources(self.environ, prefix=target)
+            wheels = Path(self.wheelhouse).expanduser() if self.wheelhouse else None
+            sources = read_sources(self.environ, prefix=target, wheelhouse=wheels, offline=self.offline)
             plan = self._plan(facts, target, scheme, sources, Path(folder))
             if plan is None:
                 words = f"nothing to do: {target} has what profile {self.profile.name} asks for"
@@ -82,7 +86,9 @@ class Into:
 
     def _target(self, facts: Facts, scheme: Scheme | None) -> Path:
         if facts.python.facts is None:
-            raise SetupError(f"{self.path} cannot be used: {facts.python.why}")
+            raise InputError(
+                f"{'--python' if self.system else '--into'} {self.path}: no usable Python: {facts.python.why}"
+            )
         if scheme is None:
             return into.environment_of(facts.python.facts)
         system.check_system(facts, scheme)

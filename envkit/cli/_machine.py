@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from envkit.findings import Report
 from envkit.interpreter import Interpreter
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile, available, load
-from envkit.setup.choosing.assume import assumed, notes, parse
+from envkit.setup.choosing.assume import assumed, notes, parse, spoken
 from envkit.setup.choosing.select import Choice, choose
 
 SECTIONS = (
@@ -75,12 +76,27 @@ class Machine:
         """The machine alone, judged by a profile."""
         return self.examine(self.facts, profile, AREAS)
 
-    def look_into(self, python: Path, name: str, *, only: Collection[str] | None = None) -> Facts:
+    def refusal(self, profile: Profile) -> str:
+        """Why setup would stop before it changes anything, "" where it would not."""
+        report = self.judge(profile)
+        return spoken(f"would stop here: {report.headline}") if report.status == "unhealthy" else ""
+
+    def look_into(self, python: Path, name: str, *, only: Collection[str] = ()) -> Facts:
         """The facts of an environment on the machine that it is for."""
         found = Interpreter(str(python), name)
-        if only is None:
-            return self.as_assumed(capture(python=found, target=str(self.target)))
-        return self.as_assumed(capture(python=found, only=only))
+        facts = capture(python=found, target=str(self.target), only=only, meanwhile=self.prepare)
+        return self.as_assumed(facts)
+
+    def prepare(self) -> None:
+        """Import what judging needs, while something else is waited for."""
+        from envkit import doctor  # noqa: F401
+
+        _ = self.knowledge, self.checks
+
+    def look(self) -> None:
+        """Look at this machine, and import what judging it needs."""
+        _ = self.here
+        self.prepare()
 
     def notes(self) -> list[str]:
         """What is to be said of the assumptions beside the plan."""
@@ -104,6 +120,12 @@ class Machine:
         return Choice(choice.best, choice.why, {**choice.others, **refused}, choice.advice)
 
 
-def none_chosen(choice: Choice) -> SetupError:
-    """What ends a setup for which no profile could be chosen."""
-    return SetupError(f"no profile was chosen: {choice.why}", hint=choice.advice)
+def none_chosen(choice: Choice, assume: str = "") -> SetupError:
+    """What ends a setup for which no profile could be chosen; the doctor knows nothing of what is assumed."""
+    advice = choice.advice.replace("envkit doctor", f"envkit setup --assume {shlex.quote(assume)}") if assume else ""
+    return SetupError(f"no profile was chosen: {choice.why}", hint=advice or choice.advice)
+
+
+def objection(report: Report) -> str:
+    """Why an environment does not do, "" when it does."""
+    return report.headline if report.status in {"unhealthy", "unknown"} else ""

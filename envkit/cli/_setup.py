@@ -11,8 +11,9 @@ from typing import TextIO
 
 from msgspec.structs import replace
 
-from envkit.cli._machine import Machine, none_chosen
+from envkit.cli._machine import AREAS, SECTIONS, Machine, none_chosen, objection
 from envkit.cli._training import prove
+from envkit.facts import Facts
 from envkit.findings import Report
 from envkit.formats import Style
 from envkit.formats.text import render as render_report
@@ -28,7 +29,7 @@ from envkit.setup.request import Prepared, Request, plan_of, prepare
 from envkit.setup.resolving.platforms import own_platform
 from envkit.setup.rollback import recover
 from envkit.setup.show import render as render_plan
-from envkit.setup.show import render_ready
+from envkit.setup.show import render_nothing_to_do, render_ready
 from envkit.setup.sources.configured import Sources
 from envkit.setup.target import check_target
 from envkit.versions import minor
@@ -66,7 +67,7 @@ class Setup:
         self.result["choice"] = choice
         self.say(render_choice(choice, self.style) + "\n")
         if not choice.best:
-            raise none_chosen(choice)
+            raise none_chosen(choice, self.machine.assume)
         return load(choice.best, add=self.add, leave_out=self.leave_out)
 
     @cached_property
@@ -76,7 +77,14 @@ class Setup:
 
     def plan_only(self) -> int:
         """Show what would be done."""
-        _, plan = self._plan()
+        target, _ = check_target(self.machine.target)
+        self.smoke = self.smoke and bool(self.profile.smoke)
+        made = None if self.request.upgrade else self._made(target)
+        if made and not (self.doctor and self._damage(self._facts(target, made=True))):
+            self.result["environment"] = made
+            self.say(render_nothing_to_do(self.machine.target, self.profile.title, made, self.style))
+            return 0
+        _, plan = self._plan(self.machine.refusal(self.profile) if self.doctor else "")
         self.say(render_plan(plan, self.style))
         return 0
 
@@ -86,17 +94,23 @@ class Setup:
         recover(target)
         self.smoke = self.smoke and bool(self.profile.smoke)  # a profile may name nothing to train
         made = None if self.request.upgrade else self._made(target)
-        # Without an accelerator to look for, the machine is judged together with the new environment.
-        if self.doctor and (made or self.profile.wants_gpu) and not self._judge_machine():
+        # Without an accelerator to look for, the machine is looked at while uv resolves.
+        facts = self._facts(target, made=bool(made)) if self.doctor and (made or self.profile.wants_gpu) else None
+        if facts and not self._judge_machine(facts):
             return 1
-        if made and self.doctor and (damage := self._damage(target)):
+        if made and facts and (damage := self._damage(facts)):
             self.say(f"{self.style.mark('warn')} {self.machine.target} is to be built anew: {damage}\n\n")
         elif made:
             return self._nothing_to_install(target, made)
+        looking = threading.Thread(target=self.machine.look, daemon=True)
+        if self.doctor:
+            looking.start()
         sources, plan = self._plan()
         self.say(render_plan(plan, self.style) + "\n")
-        if self.doctor:  # imported while uv works
-            threading.Thread(target=self._prepare, daemon=True).start()
+        if self.doctor and not facts:
+            looking.join()
+            if not self._judge_machine(self.machine.facts):
+                return 1
         apply(
             plan,
             self.profile,
@@ -133,7 +147,7 @@ class Setup:
             capabilities=list(filter(None, (capability_of(gpu, machine.knowledge) for gpu in gpus))),
         )
 
-    def _plan(self) -> tuple[Sources, Plan]:
+    def _plan(self, note: str = "") -> tuple[Sources, Plan]:
         prepared = self.prepared()
         plan = plan_of(
             prepared,
@@ -144,7 +158,7 @@ class Setup:
             judge=self.doctor,
             prove=self.smoke,
         )
-        plan = replace(plan, notes=[*self.machine.notes(), *plan.notes])
+        plan = replace(plan, notes=[*filter(None, [note]), *self.machine.notes(), *plan.notes])
         self.result["plan"] = plan
         return prepared.sources, plan
 
@@ -157,19 +171,24 @@ class Setup:
             return []
         return [f"smoke {run.framework} {run.device}" for run in self.profile.smoke if run.device != "cpu"]
 
-    def _judge_machine(self) -> bool:
+    def _facts(self, target: Path, *, made: bool) -> Facts:
+        """Of the machine; and of the environment that is there, beside it, so that neither waits for the other."""
+        if not made:
+            return self.machine.facts
+        return self.machine.look_into(target / "bin/python", "the environment", only={*SECTIONS, *ENVIRONMENT})
+
+    def _judge_machine(self, facts: Facts) -> bool:
         """Whether this machine can be what the profile wants, before a byte is downloaded."""
-        report = self.machine.judge(self.profile)
+        report = self.machine.examine(_only(SECTIONS, facts), self.profile, AREAS)
         if report.status != "unhealthy":
             return True
         self._show(report)
-        self.say("\nNothing was changed. `--no-doctor` installs all the same.\n")
+        self.say("Nothing was changed. `--no-doctor` installs all the same.\n")
         return False
 
-    def _damage(self, target: Path) -> str:
+    def _damage(self, facts: Facts) -> str:
         """What has become wrong with the packages of an environment since it was built, "" when nothing has."""
-        facts = self.machine.look_into(target / "bin" / "python", "the environment", only=ENVIRONMENT)
-        return _objection(self.machine.examine(facts, self.profile, ENVIRONMENT_AREAS))
+        return objection(self.machine.examine(_only(ENVIRONMENT, facts), self.profile, ENVIRONMENT_AREAS))
 
     def _judge(self, python: Path, plan: Plan) -> str:
         """Why the new environment is not good, "" when it is."""
@@ -178,7 +197,7 @@ class Setup:
         self.progress.pause()
         report = self.machine.examine(facts, self.profile)
         self._show(report, instead_of=(plan.building, plan.target))
-        return _objection(report)
+        return objection(report)
 
     def _show(self, report: Report, instead_of: tuple[str, str] = ("", "")) -> None:
         self.result["doctor"] = report
@@ -213,10 +232,7 @@ class Setup:
             deferred=[] if verdict == "proved" else made.deferred,
         )
         self.result["environment"] = now
-        self.say(
-            f"{self.style.mark('pass')} nothing to do: {self.machine.target} is what profile {self.profile.title} "
-            f"asks for ({now.verdict}, made {now.made_at[:10]}); `envkit doctor` and `envkit smoke` judge it again\n"
-        )
+        self.say(render_nothing_to_do(self.machine.target, self.profile.title, now, self.style))
         return 0
 
     def _proof(self, plan: Plan) -> str:
@@ -225,13 +241,8 @@ class Setup:
             return f"{'judged as on that machine' if self.doctor else 'installed'}{trained}"
         return "judged and proved" if self.doctor and self.smoke else "judged" if self.doctor else "installed"
 
-    def _prepare(self) -> None:
-        """Import what judging needs."""
-        from envkit import doctor  # noqa: F401
 
-        _ = self.machine.knowledge, self.machine.checks
-
-
-def _objection(report: Report) -> str:
-    """Why an environment does not do, "" when it does."""
-    return report.headline if report.status in {"unhealthy", "unknown"} else ""
+def _only(sections: Collection[str], facts: Facts) -> Facts:
+    """Facts without the other sections: building an environment anew does not mend a machine, nor the other way."""
+    kept = {name: getattr(facts, name) for name in sections}
+    return replace(Facts(envkit=facts.envkit, taken_at=facts.taken_at), **kept)

@@ -88,6 +88,7 @@ def lock(
     """
     from envkit.cli._lock import chosen, lock_all
 
+    _common.need_current_folder()
     split = _common.split
     profiles = chosen(names or [], add=split(with_), leave_out=split(without))
     status = lock_all(profiles, split(python), split(platform), check=check, style=_common.style(), say=_common.write)
@@ -104,6 +105,7 @@ def freeze(
     """Write a profile and its lock from a good environment, so that `envkit setup` can build it again."""
     from envkit.cli._lock import freeze_environment
 
+    _common.need_current_folder()
     freeze_environment(python, output, style=_common.style(), say=_common.write)
 
 

@@ -12,11 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+EVERYWHERE = ("--format", "--verbose")
+WHAT = ("--profile", "--with", "--without", "--no-smoke", "--no-doctor")
+IN_PLACE = (*WHAT, "--wheelhouse", "--offline", "--dry-run")
+GOES_WITH = {
+    "--rollback": ("--venv",),
+    "--into": IN_PLACE,
+    "--system": (*IN_PLACE, "--python"),
+    "--download": (*WHAT, "--extras", "--assume", "--python", "--upgrade", "--offline"),
+}
+"""What each other way to set up heeds: what it would pass over is refused."""
+
 app = _common.new_app()
 
 
 @app.command()
 def setup(
+    context: typer.Context,
     profile: str = typer.Option(
         "",
         "--profile",
@@ -58,10 +70,8 @@ def setup(
     from pathlib import Path
 
     _common.one_of("--format", format_, ("text", "json"))
-    _exclude(
-        {"--rollback": rollback, "--into": bool(into), "--system": system, "--download": bool(download)},
-        {"--venv": bool(venv and not rollback), "--wheelhouse": bool(wheelhouse and download)},
-    )
+    _exclude(_given(context))
+    _common.need_current_folder()
     _end_as_after_ctrl_c()
     style = _common.style(verbose=verbose)
     say: Callable[[str], None] = (lambda _: None) if format_ == "json" else _common.write
@@ -84,6 +94,8 @@ def setup(
             profile=wanted(),
             path=into or python or sys.executable,
             system=system,
+            wheelhouse=wheelhouse,
+            offline=offline,
             doctor=not no_doctor,
             smoke=not no_smoke,
             environ=os.environ,
@@ -138,6 +150,7 @@ def _run(act: Callable[[], int], result: dict[str, object], format_: str, *, dry
         failure, status = error, error.exit_status
     if format_ == "json":
         whole = {"schema": "envkit.setup/1", "status": "ready" if status == 0 else "not ready", **result}
+        whole |= {"error": failure.message, "hint": failure.hint} if failure else {}
         _common.write_json(result["plan"] if dry_run and not failure and "plan" in result else whole)
     if failure:
         if verbose and failure.details:
@@ -146,13 +159,25 @@ def _run(act: Callable[[], int], result: dict[str, object], format_: str, *, dry
     raise typer.Exit(status)
 
 
-def _exclude(ways: dict[str, bool], others: dict[str, bool]) -> None:
-    """Refuse options that do not go together: each of the ways excludes the other ways and the others."""
+def _given(context: typer.Context) -> list[str]:
+    """The options of the command line that say something: ["--into", "--offline"]."""
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name
+        and context.params.get(parameter.name)
+        and getattr(context.get_parameter_source(parameter.name), "name", "") == "COMMANDLINE"
+    ]
+
+
+def _exclude(given: list[str]) -> None:
+    """Refuse options that would be passed over by one of the ways to set up that are not the usual one."""
     from envkit.errors import InputError
 
-    given = [option for option, is_given in {**ways, **others}.items() if is_given]
-    if any(ways.values()) and len(given) > 1:
-        raise InputError(f"{given[0]} does not go with {given[1]}")
+    for way, others in GOES_WITH.items():
+        odd = [option for option in given if option not in {way, *others, *EVERYWHERE}]
+        if way in given and odd:
+            raise InputError(f"{way} does not go with {odd[0]}")
 
 
 def _needs_profile(profile: str, option: str) -> None:

@@ -6,7 +6,9 @@ Whatever ends it early (a failure, Ctrl-C, kill -9) leaves the old environment w
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from envkit.errors import SetupError
@@ -17,7 +19,7 @@ from envkit.setup.progress import Progress
 from envkit.setup.room import check_room
 from envkit.setup.sources.configured import Sources
 from envkit.setup.state import State, renew, verdict_of, write_state
-from envkit.setup.swap import drop, put_in_place, start_building
+from envkit.setup.swap import drop, flush, put_in_place, start_building
 from envkit.setup.target import only_one
 from envkit.setup.uv import explain, run_uv
 
@@ -70,8 +72,10 @@ def apply(
                             state = write_state(building, plan, profile, made_at=_now())
                         settle(building, target)
                         put_in_place(target)
-                    elif why_not := verify[step.kind](python):
-                        raise SetupError(f"the new environment did not pass: {why_not}", hint=_kept(plan))
+                    else:  # the disk may write meanwhile: put_in_place has to wait for the rest alone
+                        threading.Thread(target=flush, args=(building,), daemon=True).start()
+                        if why_not := verify[step.kind](python):
+                            raise SetupError(f"the new environment did not pass: {why_not}", hint=_kept(plan))
         except OSError as error:
             raise SetupError(f"{target} could not be built: {error}", hint=_kept(plan)) from error
         finally:
@@ -80,7 +84,12 @@ def apply(
 
 
 def _run(step: Step, plan: Plan, sources: Sources, environ: Mapping[str, str], progress: Progress) -> None:
-    child = run_uv(step.argv, sources=sources, environ=environ, on_idle=progress.tick)
+    run = partial(run_uv, step.argv, sources=sources, on_idle=progress.tick)
+    installs = step.argv[1:3] == ["pip", "install"]
+    # What uv has it asks for again where a server wants that: a lock's hash says that it is the right file all the same.
+    if installs and plan.lock_sha256 and run(environ={**environ, "UV_OFFLINE": "1"}).succeeded:
+        return
+    child = run(environ=environ)
     if child.succeeded:
         return
     failure = explain(child, sources, program=Path(step.argv[0]).name)

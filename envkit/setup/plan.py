@@ -113,7 +113,7 @@ def make_plan(
     packages = sorted(resolved.packages, key=lambda package: (package.name not in own, package.name))
     prompt = target.parent.name if target.name.startswith(".") else target.name
     create = [uv, "venv", "--quiet", "--allow-existing", "--relocatable", "--no-project"]
-    create += ["--prompt", prompt or "envkit", "--python", python, str(building)]
+    create += [f"--prompt={prompt or 'envkit'}", "--python", python, str(building)]  # one word: it may begin with "-"
     # --no-deps: the lock is complete. An absolute path: uv takes a bare word for a version.
     install = [uv, "pip", "install", "--quiet", "--no-deps", *sources.flags, "--python", inside, "-r", resolved.lock]
     options = ["--profile", profile.path or profile.name, *profile.words[1:], "--python", inside]
@@ -176,7 +176,9 @@ def _notes(target: Path, resolved: Resolved, *, replaces: bool) -> list[str]:
     if resolved.locked:
         notes.append(f"every package and hash is that of the lock {resolved.locked}")
     elif resolved.age_seconds:
-        notes.append(f"resolved {resolved.age_seconds / 60:.0f} min ago; remove {resolved.lock} to resolve again")
+        notes.append(f"resolved {ago(resolved.age_seconds)}; --upgrade resolves again")
+    if resolved.other_locks:
+        notes.append(f"resolved, not locked for this Python and platform; locked for {', '.join(resolved.other_locks)}")
     notes += [f"not as locked: {change}" for change in resolved.changes]
     return notes
 
@@ -186,6 +188,13 @@ def size(number: int) -> str:
     if number >= 1e9:
         return f"{number / 1e9:.2f} GB"
     return f"{number / 1e6:.0f} MB" if number >= 1e6 else f"{number / 1e3:.0f} kB"
+
+
+def ago(seconds: float) -> str:
+    """How long since: "just now", "5 min ago", "3 h ago"."""
+    if seconds < 60:
+        return "just now"
+    return f"{seconds / 60:.0f} min ago" if seconds < 5400 else f"{seconds / 3600:.0f} h ago"
 
 
 def count(packages: Sequence[object]) -> str:

@@ -70,6 +70,10 @@ def prepare(
         InputError: an option, the profile or a lock is wrong.
         SetupError: the packages cannot be had.
     """
+    if request.extras:
+        from envkit.setup.extensions.extras import check_names  # noqa: PLC0415 - only where they are asked for
+
+        check_names(request.extras, knowledge.extensions)
     notes = refuse_wrong_names(profile, knowledge.packages)
     folder = Path(request.wheelhouse).expanduser() if request.wheelhouse else None
     active = environ.get("VIRTUAL_ENV")
@@ -90,6 +94,7 @@ def prepare(
             environ=environ,
             wheelhouse=folder,
             upgrade=request.upgrade,
+            known=knowledge.packages.well_known,
             on_idle=progress.tick,
         )
         resolved = ask()

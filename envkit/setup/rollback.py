@@ -15,11 +15,13 @@ from envkit.setup.swap import change_places, clear_leftovers, is_environment
 from envkit.setup.target import lock_file, only_one
 
 START_SECONDS = 30.0
+ROLLBACK_SCHEMA = "envkit.rollback/1"
 
 
 class Rollback(msgspec.Struct, frozen=True, kw_only=True):
     """What has changed places."""
 
+    schema: str = ROLLBACK_SCHEMA
     target: str
     previous: str
     """Where the environment is kept that was the target's until now; "" where there was none."""

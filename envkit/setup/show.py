@@ -10,6 +10,7 @@ from pathlib import Path
 from envkit.formats import Style
 from envkit.setup.plan import Move, Plan, count, previous_folder, size
 from envkit.setup.progress import Phase, duration
+from envkit.setup.state import State
 
 SHELLS = (("activate", "bash, zsh"), ("activate.fish", "fish"))
 
@@ -77,6 +78,15 @@ def render_ready(plan: Plan, phases: Sequence[Phase], *, proof: str, style: Styl
     return "\n".join(lines) + "\n"
 
 
+def render_nothing_to_do(target: Path, profile: str, made: State, style: Style) -> str:
+    """That the environment is as asked for."""
+    return (
+        f"{style.mark('pass')} nothing to do: {target} is what profile {profile} asks for "
+        f"({made.verdict}, made {made.made_at[:10]})\n"
+        "  `envkit doctor` and `envkit smoke` judge it again\n"
+    )
+
+
 def _move(move: Move) -> str:
     weight = f", {size(move.size_bytes)}" if move.size_bytes else ""
     if move.before == move.after:
@@ -101,5 +111,5 @@ def _table(title: str, rows: Iterable[tuple[str, str]], plan: Plan, style: Style
 
 
 def _gigabytes(plan: Plan) -> str:
-    download = f"at most {plan.download_bytes / 1e9:.2f} GB to download" if plan.download_bytes else "none to download"
+    download = f"at most {size(plan.download_bytes)} to download" if plan.download_bytes else "none to download"
     return f"{download}, {plan.disk_bytes / 1e9:.1f} GB of disk space needed" if plan.disk_bytes else download

@@ -93,7 +93,7 @@ def is_environment(folder: Path) -> bool:
 def put_in_place(target: Path) -> None:
     """Make the new environment the target's; the old one, if any, becomes `<target>.previous`."""
     building = building_folder(target)
-    _flush(building)
+    flush(building)
     with _unbroken():
         if not is_environment(target):
             building.rename(target)  # an empty folder there is replaced
@@ -165,7 +165,7 @@ def _remove(folder: Path) -> None:
         folder.rmdir()
 
 
-def _flush(folder: Path) -> None:
+def flush(folder: Path) -> None:
     """Have the disk write what the folder holds: after a power cut a rename may be there before the files it is about.
 
     A child, and not os.sync: nothing interrupts a call that waits for a busy disk or a server that is gone.

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from envkit.errors import InputError, SetupError
-from envkit.setup.plan import previous_folder
+from envkit.setup.plan import building_folder, previous_folder
 from envkit.setup.swap import MARKER, is_environment
 
 
@@ -24,16 +24,22 @@ def check_target(venv: Path, *, conda: bool = False) -> tuple[Path, bool]:
     Raises:
         InputError: something else is there, envkit itself runs from there, or the folder around it is not writable.
     """
-    target = venv.expanduser().absolute()
+    try:
+        return _checked(venv.expanduser().absolute(), conda=conda)
+    except (OSError, RuntimeError) as error:  # RuntimeError: "~" of a user that there is not
+        reason = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        raise InputError(f"{venv} cannot be looked at: {reason}", hint="Choose another folder with --venv.") from error
+
+
+def _checked(target: Path, *, conda: bool) -> tuple[Path, bool]:
     if target.is_symlink():
         if not is_environment(target):
             raise InputError(f"{target} is a symbolic link to something that is no environment")
         target = target.resolve()
     target = Path(os.path.normpath(target))
-    try:
-        replaces = _replaces(target, conda=conda)
-    except OSError as error:
-        raise InputError(f"{target} cannot be looked at: {error.strerror}") from error
+    replaces = _replaces(target, conda=conda)
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(building_folder(target))  # a name may be too long with what is appended to it
     if target == Path(sys.prefix).resolve():
         raise InputError(
             f"envkit itself runs from {target}, and would replace itself", hint="Choose another folder with --venv."

@@ -26,10 +26,11 @@ class Failure(NamedTuple):
     """What uv itself wrote, without credentials."""
 
 
+READ_ONLY = "Choose another folder: with --venv for the environment, with UV_CACHE_DIR for uv's cache."
 SIGNATURES = (
     ("disk-full", r"os error 28|No space left", "the disk is full", "Free space, or move uv's cache (UV_CACHE_DIR)."),
     ("disk-full", r"os error 122|quota exceeded", "the disk quota is used up", "Free space, or ask for more quota."),
-    ("read-only", r"os error 30\b", "the file system is read-only", "Choose another folder with --venv."),
+    ("read-only", r"os error 30\b", "the file system is read-only", READ_ONLY),
     ("permission", r"os error 13|os error 1\b|Permission denied", "permission denied", "Check who owns the folder."),
     (
         "hash",
@@ -130,7 +131,7 @@ def _explain(child: harness.Child, text: str, program: str, asked: Asked, beyond
         reason = translate(text, asked) or Reason(f"no solution: {detail}", "", final=False)
         if reason.final:
             return Failure("contradiction", reason.message, reason.hint)
-        also = f", and {beyond.message}" if beyond else ""
+        also = f", and {beyond.message}" if beyond and beyond.kind != "no-solution" else ""  # offline: said already
         return Failure("no-solution", reason.message + also, (beyond and beyond.hint) or reason.hint)
     for kind, pattern, message, hint in SIGNATURES:
         if re.search(pattern, text):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from envkit.cli._into import Into
-from envkit.errors import InputError, SetupError
+from envkit.errors import InputError
 from envkit.formats import Style
 from envkit.profile import Profile
 
@@ -63,7 +63,7 @@ def test_a_python_that_is_broken_is_named(run: Run, tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
     python.write_bytes(b"\x7fELF of another platform")
     python.chmod(0o755)
-    with pytest.raises(SetupError, match="cannot be used: "):
+    with pytest.raises(InputError, match=r"--into .*env: no usable Python: "):
         run(tmp_path / "env")
 
 

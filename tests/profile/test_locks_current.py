@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from envkit.profile import Profile, load_file
-from envkit.setup.locks.lock import drift, find_lock, lock_path, read
+from envkit.setup.locks.drift import drift
+from envkit.setup.locks.lock import find_lock, lock_path, read
 from envkit.setup.resolving.platforms import allowed_platforms, allowed_pythons, pins
 from envkit.versions import satisfies
 

@@ -11,7 +11,8 @@ import pytest
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile, load_file
-from envkit.setup.locks.lock import Lock, Pin, difference, drift, find_lock, lock_path, read, render, write
+from envkit.setup.locks.drift import difference, drift
+from envkit.setup.locks.lock import Lock, Pin, find_lock, lock_path, read, render, write
 from envkit.setup.locks.make import make_lock, renew, targets
 from envkit.setup.resolving.platforms import PLATFORMS, own_platform, uv_target
 from envkit.setup.resolving.pylock import wheels
@@ -79,13 +80,13 @@ def test_a_lock_reads_back_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "where", "expected"),
     [
-        (f"    --hash=sha256:{HASH[::-1]}", "    --hash=sha256:12", ":15:", "64 hexadecimal digits"),
-        ("beta-x==2!2.0.post1 \\", "beta-x>=2 \\", ":17:", "name==version"),
-        ("beta-x==", "alpha==", ":17:", "each package once"),
-        ("# 12 bytes", "# twelve bytes", ":12:", "# 1024 bytes"),
-        ("--require-hashes", "--index-url https://host/simple", ":9:", "name==version"),
+        (f"    --hash=sha256:{HASH[::-1]}", "    --hash=sha256:12", ":16:", "64 hexadecimal digits"),
+        ("beta-x==2!2.0.post1 \\", "beta-x>=2 \\", ":18:", "name==version"),
+        ("beta-x==", "alpha==", ":18:", "each package once"),
+        ("# 12 bytes", "# twelve bytes", ":13:", "# 1024 bytes"),
+        ("--require-hashes", "--index-url https://host/simple", ":10:", "name==version"),
         ("# platform: linux-x86_64\n", "", "x.txt", "`# platform: ...` is missing"),
-        (render(LOCK).split("--only-binary :all:")[1], "", ":10:", "a package and its hashes"),
+        (render(LOCK).split("--only-binary :all:")[1], "", ":11:", "a package and its hashes"),
     ],
 )
 def test_a_broken_lock_says_the_line_and_what_was_expected(

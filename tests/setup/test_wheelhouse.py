@@ -11,6 +11,7 @@ from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.uv import find_uv, run_uv
 from envkit.setup.wheelhouses.wheelhouse import MOST_NAMED, check_wheelhouse, sha256_of, wheelhouse_lock
 
+TINY = Profile(name="tiny")
 ALPHA, BETA = "alpha-1.0-py3-none-any.whl", "beta-2.0-py3-none-any.whl"
 
 
@@ -20,14 +21,14 @@ def locked(folder: Path) -> dict[str, tuple[str, set[str]]]:
 
 def refusal(folder: Path, packages: dict[str, tuple[str, set[str]]]) -> str:
     with pytest.raises(InputError) as raised:
-        check_wheelhouse(folder, packages, python_version="3.12.5")
+        check_wheelhouse(folder, packages, python_version="3.12.5", profile=TINY)
     assert "--download" in raised.value.hint
     return raised.value.message
 
 
 def test_a_whole_wheelhouse_passes_with_hashes_and_without(wheelhouse: Path) -> None:
-    check_wheelhouse(wheelhouse, locked(wheelhouse), python_version="3.12.5")
-    check_wheelhouse(wheelhouse, {"alpha": ("1.0", ()), "beta": ("2.0.0", ())}, python_version="3.12.5")
+    check_wheelhouse(wheelhouse, locked(wheelhouse), python_version="3.12.5", profile=TINY)
+    check_wheelhouse(wheelhouse, {"alpha": ("1.0", ()), "beta": ("2.0.0", ())}, python_version="3.12.5", profile=TINY)
 
 
 def test_all_that_is_missing_corrupt_or_for_another_machine_is_named_at_once(
@@ -53,7 +54,7 @@ def test_one_good_wheel_of_several_is_enough(wheelhouse: Path, make_wheel: Calla
     wanted = locked(wheelhouse)
     make_wheel(wheelhouse, "alpha", "1.0").rename(wheelhouse / "alpha-1.0-cp39-cp39-win_amd64.whl")
     make_wheel(wheelhouse, "alpha", "1.0", ("beta",))
-    check_wheelhouse(wheelhouse, wanted, python_version="3.12.5")
+    check_wheelhouse(wheelhouse, wanted, python_version="3.12.5", profile=TINY)
 
 
 def test_many_are_shortened(tmp_path: Path) -> None:

@@ -52,14 +52,17 @@ def scheme_of(python: str) -> Scheme:
     """Ask a Python where its packages go: Debian's says /usr/local/lib/python3.11/dist-packages.
 
     Raises:
-        SetupError: it does not answer.
+        InputError: it does not answer.
     """
     code = "import json, sysconfig; print(json.dumps(sysconfig.get_paths()))"
     child = harness.run([python, "-E", "-s", "-c", code], deadline_seconds=ASK_SECONDS)
     try:
         return msgspec.json.decode(child.stdout.strip().rpartition("\n")[2], type=Scheme)
     except msgspec.DecodeError:
-        raise SetupError(f"{python} does not say where its packages go: {child.last_words() or child.why()}") from None
+        why = child.last_words() or child.why()
+        raise InputError(
+            f"--python {python} does not say where its packages go: {why}", hint="Give the path of the system's Python."
+        ) from None
 
 
 def trial_of(root: Path) -> Path:
@@ -84,7 +87,8 @@ def check_system(facts: Facts, scheme: Scheme) -> Python:
         raise SetupError(f"the system's Python cannot be looked into: {facts.python.why}")
     if python.virtual_environment or python.conda:
         kind = "an environment" if python.virtual_environment else "conda's"
-        hint = f"envkit setup --into {python.prefix}" if python.virtual_environment else A_VENV
+        into = f"Name the system's with --python; into this one: envkit setup --into {python.prefix}"
+        hint = into if python.virtual_environment else A_VENV
         raise InputError(f"{python.executable} is {kind}, not the system's Python", hint=hint)
     for folder in dict.fromkeys([*scheme.folders, scheme.scripts, scheme.data]):
         place = next((p for p in (Path(folder), *Path(folder).parents) if p.exists()), Path("/"))

@@ -51,10 +51,7 @@ def choose_extras(
         InputError: a name that the table does not have.
         SetupError: what is installed anyhow cannot be resolved, or no source can be reached.
     """
-    for name in names:
-        if normalise(name) not in table.names:
-            known = ", ".join(table.names)
-            raise InputError(f"--extras: {name} is not known{did_you_mean(name, table.names)} (known: {known})")
+    check_names(names, table)
 
     def compile_(requirements: Sequence[str]) -> Compiled:
         question = Question(
@@ -75,6 +72,14 @@ def choose_extras(
             choice = Choice(name, table.extensions[name], profile, base, versions, python_version, compile_)
             extras.append(choice.made(capabilities))
     return extras
+
+
+def check_names(names: Sequence[str], table: Extensions) -> None:
+    """Refuse an extension that is not known; InputError."""
+    for name in names:
+        if normalise(name) not in table.names:
+            known = ", ".join(table.names)
+            raise InputError(f"--extras: {name} is not known{did_you_mean(name, table.names)} (known: {known})")
 
 
 def refusal(extras: Sequence[Extra]) -> SetupError | None:

@@ -9,21 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile
-from envkit.setup.resolving.platforms import PLATFORMS, pins
-from envkit.setup.state import digest
-from envkit.versions import satisfies
+from envkit.setup.resolving.platforms import PLATFORMS
 
 FOLDER = "locks"
-_REMAKE = "Make it again: envkit profiles lock"
 TITLE = "# What envkit installs, made by `envkit profiles lock`; pip install -r takes it, too."
-HEADER = ("profile", "variant", "python", "platform", "digest", "made", "uv")
+HEADER = ("profile", "variant", "python", "platform", "digest", "made", "uv", "packages")
 OPTIONS = ("--require-hashes", "--only-binary :all:")
 
 _FIELD = re.compile(r"# (\w+): ?(.*)")
@@ -66,6 +63,11 @@ class Lock(msgspec.Struct, frozen=True, kw_only=True):
     """Of that file."""
 
     @property
+    def packages(self) -> int:
+        """How many: a file that was cut short has fewer than its head says."""
+        return len(self.pins)
+
+    @property
     def requirements(self) -> list[str]:
         return [f"{pin.name}=={pin.version}" for pin in self.pins]
 
@@ -86,36 +88,53 @@ def find_lock(profile: Profile, python: str, platform: str) -> Lock | None:
     if not profile.path or platform not in PLATFORMS:
         return None
     path = lock_path(profile, python, platform)
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
-    lock = read(path)
+    remake = f"Make it again: envkit profiles lock {' '.join(profile.words)}"
+    lock = read(path, remake)
     there = (lock.profile, lock.variant, lock.python, lock.platform)
     wanted = (profile.name, profile.variant, python, platform)
     if there != wanted:
         raise InputError(
             f"{path}: a lock for {_described(*there)}, but {_described(*wanted)} is asked for",
-            hint=f"Make one: envkit profiles lock {' '.join(profile.words)}",
+            hint=remake,
         )
     return lock
 
 
-def read(path: Path) -> Lock:
+def other_locks(profile: Profile) -> list[str]:
+    """For which Pythons and platforms a profile is locked: ["py312-linux-x86_64"]; [] where it has no locks at all."""
+    if not profile.path:
+        return []
+    return sorted(path.stem for path in lock_path(profile, "", "").parent.glob("py*.txt"))
+
+
+def read(path: Path, remake: str = "Make it again.") -> Lock:
     """A lock file.
+
+    Args:
+        path: where it is.
+        remake: what to do where it is broken.
 
     Raises:
         InputError: it cannot be read, or a line is not what a lock has there: says which, and what was expected.
     """
     try:
         content = path.read_bytes()
-        lines = content.decode("utf-8").split("\n")
+        lines = content.decode("utf-8").replace("\r\n", "\n").split("\n")  # git may write them so
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InputError(f"{path}: the lock cannot be read: {reason}") from error
+        raise InputError(f"{path}: the lock cannot be read: {reason}", hint=remake) from error
     header: dict[str, str] = {}
-    found = {pin.name: pin for pin in _pins(path, lines, header)}
+    try:
+        found = {pin.name: pin for pin in _pins(path, lines, header)}
+    except ValueError as error:
+        raise InputError(str(error), hint=remake) from None
     for key in HEADER:
         if not header.get(key) and key != "variant":
-            raise InputError(f"{path}: `# {key}: ...` is missing at its head", hint=_REMAKE)
+            raise InputError(f"{path}: `# {key}: ...` is missing at its head", hint=remake)
+    if header.pop("packages") != str(len(found)):
+        raise InputError(f"{path}: {len(found)} packages given, its head expects another number", hint=remake)
     made = hashlib.sha256(content).hexdigest()
     return Lock(**header, pins=tuple(found.values()), path=str(path), sha256=made)
 
@@ -182,61 +201,10 @@ def write(lock: Lock, path: Path) -> None:
         raise SetupError(f"{path}: the lock cannot be written: {error.strerror}") from error
 
 
-def difference(old: Sequence[Pin], new: Sequence[Pin]) -> list[str]:
-    """What changes from one lock to another.
-
-    "numpy 2.2.6 → 2.3.0", "+ foo 1.0", "- bar 1.0", "six 1.17.0: other files (1 gone, 2 new)".
-    """
-    before, after = ({pin.name: pin for pin in pins} for pins in (old, new))
-    lines = []
-    for name in sorted({*before, *after}):
-        was, is_ = before.get(name), after.get(name)
-        if was is None:
-            lines.append(f"+ {name} {after[name].version}")
-        elif is_ is None:
-            lines.append(f"- {name} {was.version}")
-        elif was.version != is_.version:
-            lines.append(f"{name} {was.version} → {is_.version}")
-        elif set(was.sha256) != set(is_.sha256):
-            gone, more = len({*was.sha256} - {*is_.sha256}), len({*is_.sha256} - {*was.sha256})
-            lines.append(f"{name} {was.version}: other files ({gone} gone, {more} new)")
-    return lines
-
-
-def drift(lock: Lock, profile: Profile) -> list[str]:
-    """How a lock contradicts what its profile says by now; [] where it was made of that.
-
-    "numpy: the profile asks for ==2.3.0, the lock has 2.2.6", or what else has changed.
-    """
-    if lock.digest == digest(profile):
-        return []
-    has = {pin.name: pin.version for pin in lock.pins}
-    asked = pins(profile, lock.python, lock.platform)
-    told = [
-        f"{name}: the profile asks for {specifiers or 'it'}, the lock has {has.get(name) or 'none'}"
-        for name, specifiers in asked.items()
-        if name not in has or satisfies(has[name], specifiers) is False
-    ]
-    return told or ["its packages, torch_backend or requires.python have changed since, no pin contradicts them"]
-
-
-def require_current(lock: Lock, profile: Profile) -> None:
-    """Refuse a lock that was made of something else than the profile says by now.
-
-    Raises:
-        SetupError: says what the profile asks for and what the lock has.
-    """
-    if told := drift(lock, profile):
-        raise SetupError(
-            f"the lock {lock.path} is not of profile {profile.name} as it is now: {'; '.join(told)}",
-            hint=f"Lock it again (envkit profiles lock {' '.join(profile.words)}), or resolve anew with --upgrade.",
-        )
-
-
 def _described(profile: str, variant: str, python: str, platform: str) -> str:
     return f"profile {profile}{f' {variant}' if variant else ''}, Python {python}, {platform}"
 
 
-def _wrong(path: Path, number: int, line: str, expected: str) -> InputError:
+def _wrong(path: Path, number: int, line: str, expected: str) -> ValueError:
     given = f"`{line[:60]}`" if line.strip() else "nothing"
-    return InputError(f"{path}:{number}: {given} given, expected {expected}", hint=_REMAKE)
+    return ValueError(f"{path}:{number}: {given} given, expected {expected}")

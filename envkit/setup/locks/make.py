@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,13 +12,15 @@ from pathlib import Path
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile
-from envkit.setup.locks.lock import Lock, difference, drift, find_lock, lock_path, write
+from envkit.setup.locks.drift import difference, drift
+from envkit.setup.locks.lock import Lock, find_lock, lock_path, write
 from envkit.setup.resolving.compile import Question, ask
 from envkit.setup.resolving.conflict import Asked
 from envkit.setup.resolving.platforms import PLATFORMS, allowed_platforms, allowed_pythons, torch_backend, uv_target
 from envkit.setup.resolving.resolve import pins_of
 from envkit.setup.sources.configured import Sources
 from envkit.setup.state import digest
+from envkit.versions import satisfies
 
 
 def make_lock(
@@ -83,7 +86,9 @@ def targets(profile: Profile, pythons: Sequence[str], platforms: Sequence[str]) 
     allowed = {"Python": allowed_pythons(profile), "platform": allowed_platforms(profile)}
     for what, asked in (("Python", pythons), ("platform", platforms)):
         for word in asked:
-            if word not in allowed[what]:
+            # Where a profile names no newest Python, only envkit's own is locked for unasked.
+            fits = re.fullmatch(r"3\.\d+", word) and satisfies(word, profile.requires.python) is not False
+            if word not in allowed[what] and not (what == "Python" and fits):
                 known = ", ".join(allowed[what]) or f"none of {', '.join(PLATFORMS)}"
                 raise InputError(f"profile {profile.name} does not allow {what} {word}, but {known}")
     return [

@@ -138,7 +138,7 @@ def _unresolved(question: Question, failures: list[tuple[str, Failure]], sources
     *_, (_, last) = failures
     unsolved = [failure for _, failure in failures if failure.kind in {"no-solution", "other-file"}]
     hint = last.hint
-    if question.hint and unsolved:
+    if question.hint and unsolved and not sources.offline:
         hint = question.hint
     elif unsolved and last.kind != "contradiction":
         reach = f", or a network that reaches PyTorch's index for {question.backend}" if question.backend else ""

@@ -13,7 +13,8 @@ import msgspec
 from envkit import harness
 from envkit.errors import InputError
 from envkit.profile import Profile
-from envkit.setup.locks.lock import Lock, Pin, difference, find_lock, read, require_current
+from envkit.setup.locks.drift import difference, require_current
+from envkit.setup.locks.lock import Lock, Pin, find_lock, other_locks, read
 from envkit.setup.resolving.compile import (
     SECOND_TRY,
     Compiled,
@@ -49,6 +50,8 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """Of that file."""
     changes: list[str] = []
     """Where it was resolved anew in spite of a lock: what differs from that, "numpy 2.2.6 → 2.3.0"."""
+    other_locks: list[str] = []
+    """Where the profile is locked, but not for this Python and platform: for which ones, "py312-linux-x86_64"."""
 
 
 def find_python(profile: Profile, *, wanted: str, sources: Sources, environ: Mapping[str, str]) -> tuple[str, str]:
@@ -69,17 +72,28 @@ def find_python(profile: Profile, *, wanted: str, sources: Sources, environ: Map
         return str(Path(sys.executable).resolve()), own
     path = wanted
     if "/" not in wanted:
-        argv = [find_uv(), "python", "find", "--no-project", wanted or needs]
+        argv = [find_uv(), "python", "find", "--no-project", "--", wanted or needs]
         searched = {**environ, "PATH": _without_shims(environ.get("PATH", ""))}
         child = run_uv(argv, sources=sources, environ=searched, deadline_seconds=FIND_SECONDS)
         path = child.stdout.strip()
         if not child.succeeded:
             what = f"Python {wanted}" if wanted else f"Python {needs}, which profile {profile.name} needs,"
-            raise InputError(f"{what} was not found", hint="Give a path with --python, or: uv python install 3.12")
+            raise InputError(f"{what} was not found", hint=_another(wanted, profile, sources, environ))
     version = version_of(path)
     if satisfies(version, needs) is False:
         raise InputError(f"{path} is Python {version}, but profile {profile.name} needs {needs}")
     return str(Path(path).absolute()), version
+
+
+def _another(wanted: str, profile: Profile, sources: Sources, environ: Mapping[str, str]) -> str:
+    """What to do where no interpreter fits: install the newest release that does, if uv knows one."""
+    argv = [find_uv(), "python", "list", "--only-downloads", "--", wanted or profile.requires.python]
+    child = run_uv(argv, sources=sources, environ=environ, deadline_seconds=FIND_SECONDS)
+    if found := re.search(r"^cpython-(\d+\.\d+)\.\d+-", child.stdout, re.MULTILINE):
+        return f"Give a path with --python, or: uv python install {found[1]}"
+    if wanted:
+        return "Give a path, or one of the versions of `uv python list`."
+    return f"There is no such Python: change requires.python in {profile.path or profile.name}."
 
 
 def _without_shims(path: str) -> str:
@@ -113,6 +127,7 @@ def resolve(
     wheelhouse: Path | None = None,
     also: Sequence[str] = (),
     upgrade: bool = False,
+    known: Sequence[str] = (),
     on_idle: Callable[[int], None] | None = None,
 ) -> Resolved:
     """Which packages the profile means for this interpreter: those of its lock, else those that uv finds.
@@ -126,6 +141,7 @@ def resolve(
         wheelhouse: a folder that has, besides wheels, the lock that it was filled from.
         also: requirements that are not the profile's: they go with its packages, and change none that is locked.
         upgrade: pass over the lock, and over what was resolved before; say what differs from the lock.
+        known: names of packages that a misspelt one may stand for.
         on_idle: called with uv's pid now and then.
 
     Raises:
@@ -144,17 +160,18 @@ def resolve(
         [*profile.packages, *also],
         ["--python", python, *(["--only-binary", ":all:"] if also else [])],
         backend=torch_backend(profile, platform),
-        asked=Asked([*profile.packages, *also], f"profile {profile.name}", profile.path, version),
+        asked=Asked([*profile.packages, *also], f"profile {profile.name}", profile.path, version, known),
     )
     if lock:
         require_current(lock, profile)
         if wheelhouse:
             pins = {pin.name: (pin.version, pin.sha256) for pin in lock.pins}
-            check_wheelhouse(wheelhouse, pins, python_version=version)
+            check_wheelhouse(wheelhouse, pins, python_version=version, profile=profile)
         question = _locked(question, lock, profile, also)
     found = ask(question, folder=cache_folder(environ), sources=sources, environ=environ, anew=upgrade, on_idle=on_idle)
     if wheelhouse and not lock:
-        check_wheelhouse(wheelhouse, {p.name: (p.version, ()) for p in found.packages}, python_version=version)
+        has = {p.name: (p.version, ()) for p in found.packages}
+        check_wheelhouse(wheelhouse, has, python_version=version, profile=profile)
     return Resolved(
         lock=str(found.file),
         packages=_sized(found.packages, lock) if lock else found.packages,
@@ -163,6 +180,7 @@ def resolve(
         locked=lock.path if lock else "",
         lock_sha256=lock.sha256 if lock else "",
         changes=difference(there.pins, pins_of(found)) if there and upgrade else [],
+        other_locks=[] if there else other_locks(profile),
     )
 
 

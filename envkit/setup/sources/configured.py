@@ -167,10 +167,11 @@ def _places(
 
 def _wheelhouse(folder: Path) -> Sources:
     folder = folder.expanduser().absolute()
+    fill = f"Fill it: envkit setup --download {folder}"
     if not folder.is_dir():
-        raise InputError(f"--wheelhouse {folder} is no folder", hint=f"Fill one: envkit setup --download {folder}")
+        raise InputError(f"--wheelhouse {folder} is no folder", hint=fill)
     if not any(folder.glob("*.whl")):
-        raise InputError(f"--wheelhouse {folder} has no wheels in it", hint="Fill it: envkit setup --download DIR")
+        raise InputError(f"--wheelhouse {folder} has no wheels in it", hint=fill)
     return Sources(
         environment={"UV_FIND_LINKS": _address(str(folder)), "UV_OFFLINE": "1", "UV_NO_CONFIG": "1"},
         flags=["--no-index"],

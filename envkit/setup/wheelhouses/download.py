@@ -10,9 +10,9 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
@@ -30,7 +30,7 @@ BATCH_BYTES = 100e6
 """So much is fetched by one run of pip, each of which takes a second to start."""
 
 
-class File(NamedTuple):
+class File(msgspec.Struct, frozen=True, order=True):
     """One wheel to have."""
 
     package: str
@@ -45,7 +45,7 @@ class File(NamedTuple):
         return unquote(urlsplit(self.url).path.rpartition("/")[2])
 
 
-class Downloaded(NamedTuple):
+class Downloaded(msgspec.Struct, frozen=True):
     """What a wheelhouse has by now."""
 
     files: list[File]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -27,13 +28,14 @@ class _File(NamedTuple):
     tags: frozenset[Tag]
 
 
-def check_wheelhouse(folder: Path, packages: Wanted, *, python_version: str) -> None:
+def check_wheelhouse(folder: Path, packages: Wanted, *, python_version: str, profile: Profile) -> None:
     """Refuse a wheelhouse that lacks wheels, or has broken ones.
 
     Args:
         folder: the wheelhouse.
         packages: what is to be installed.
         python_version: of the interpreter that it is for, on this machine: "3.12.5".
+        profile: what is to be installed, for the command that mends the wheelhouse.
 
     Raises:
         InputError: names what is missing, what is corrupt, and what is for another Python or platform.
@@ -57,9 +59,10 @@ def check_wheelhouse(folder: Path, packages: Wanted, *, python_version: str) -> 
         _told(f"for another Python or platform than Python {python_version} here", foreign),
     ]
     if any(told):
+        again = shlex.join(["envkit", "setup", "--profile", *profile.words, "--download", str(folder)])
         raise InputError(
             f"the wheelhouse {folder} will not do: {'; '.join(filter(None, told))}",
-            hint=f"Where there is a network, `envkit setup --download {folder}` fetches what is missing or corrupt.",
+            hint=f"Where there is a network, `{again}` fetches what is missing or corrupt.",
         )
 
 
