@@ -86,7 +86,7 @@ def apply(
 def _run(step: Step, plan: Plan, sources: Sources, environ: Mapping[str, str], progress: Progress) -> None:
     run = partial(run_uv, step.argv, sources=sources, on_idle=progress.tick)
     installs = step.argv[1:3] == ["pip", "install"]
-    # What uv has it asks for again where a server wants that: a lock's hash says that it is the right file all the same.
+    # What uv has it asks for again where a server wants that: the hash of a lock says that it is right all the same.
     if installs and plan.lock_sha256 and run(environ={**environ, "UV_OFFLINE": "1"}).succeeded:
         return
     child = run(environ=environ)
