@@ -136,7 +136,9 @@ def _explain(child: harness.Child, text: str, program: str, asked: Asked, beyond
     for kind, pattern, message, hint in SIGNATURES:
         if re.search(pattern, text):
             if beyond and kind in SOURCES_FAIL:
-                return Failure(*beyond)
+                package = re.search(r"`([\w.-]+==[^`\s]+)`", text)
+                whose = f"{package[1]}: " if package else ""
+                return Failure(beyond.kind, whose + beyond.message, beyond.hint)
             return Failure(kind, f"{message}: {detail}" if detail else message, hint)
     return Failure(*beyond) if beyond else Failure("uv", f"{program} failed: {detail or child.why()}", "")
 
