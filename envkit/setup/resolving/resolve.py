@@ -29,7 +29,6 @@ from envkit.setup.resolving.platforms import own_platform, torch_backend, uv_tar
 from envkit.setup.resolving.pylock import Package, Wheel, keep_wheels, read_lock, wheels
 from envkit.setup.sources.configured import Sources
 from envkit.setup.uv import FIND_SECONDS, find_uv, run_uv
-from envkit.setup.wheelhouses.wheelhouse import check_wheelhouse, wheelhouse_lock
 from envkit.versions import minor, satisfies
 
 __all__ = ["SECOND_TRY", "Package", "Resolved", "find_python", "foreign_build", "read_lock", "resolve"]
@@ -165,11 +164,15 @@ def resolve(
     if lock:
         require_current(lock, profile)
         if wheelhouse:
+            from envkit.setup.wheelhouses.wheelhouse import check_wheelhouse  # noqa: PLC0415 - only with one
+
             pins = {pin.name: (pin.version, pin.sha256) for pin in lock.pins}
             check_wheelhouse(wheelhouse, pins, python_version=version, profile=profile)
         question = _locked(question, lock, profile, also)
     found = ask(question, folder=cache_folder(environ), sources=sources, environ=environ, anew=upgrade, on_idle=on_idle)
     if wheelhouse and not lock:
+        from envkit.setup.wheelhouses.wheelhouse import check_wheelhouse  # noqa: PLC0415 - as above
+
         has = {p.name: (p.version, ()) for p in found.packages}
         check_wheelhouse(wheelhouse, has, python_version=version, profile=profile)
     return Resolved(
@@ -200,8 +203,12 @@ def pins_of(found: Compiled) -> tuple[Pin, ...]:
 
 def _filled_from(wheelhouse: Path | None, profile: Profile, python: str, platform: str) -> Lock | None:
     """The lock that a wheelhouse was filled from, for a profile that has none of its own."""
-    file = wheelhouse_lock(wheelhouse, profile, python, platform) if wheelhouse else None
-    return read(file) if file and file.exists() else None
+    if wheelhouse is None:
+        return None
+    from envkit.setup.wheelhouses.wheelhouse import wheelhouse_lock  # noqa: PLC0415 - as above
+
+    file = wheelhouse_lock(wheelhouse, profile, python, platform)
+    return read(file) if file.exists() else None
 
 
 def _locked(question: Question, lock: Lock, profile: Profile, also: Sequence[str]) -> Question:
