@@ -32,12 +32,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def cpu_stack() -> Path:
-    """The Python of an environment with real PyTorch and TensorFlow (CPU builds), made by envkit itself.
+    """The Python of an environment with real PyTorch, TensorFlow and JAX (CPU builds), made by envkit itself.
 
     It stays for the next session, which then finds nothing to do.
     """
     folder = ROOT / ".test-stack"
-    argv = [sys.executable, "-m", "envkit", "setup", "--profile", "cpu", "--venv", str(folder), "--no-smoke"]
-    made = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+    argv = [sys.executable, "-m", "envkit", "setup", "--profile", "cpu", "--with", "jax", "--venv", str(folder)]
+    made = subprocess.run([*argv, "--no-smoke"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stdout + made.stderr
     return folder / "bin" / "python"

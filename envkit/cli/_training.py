@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from envkit.errors import CannotTell
 from envkit.formats import Style
 from envkit.interpreter import Interpreter
 from envkit.profile import Profile
-from envkit.smoke.types import Event, SmokeReport
+from envkit.smoke.types import Event, Precision, SmokeReport, Variant
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -29,9 +29,15 @@ def train(
     frameworks: Collection[str] = (),
     models: Collection[str] = (),
     device: str = "",
+    variants: Sequence[Variant] = ("eager",),
+    precisions: Sequence[Precision] = ("float32",),
+    long: bool = False,
     deadline_seconds: float = 300.0,
 ) -> SmokeReport:
-    """Train what the profile for these facts asks for; without any, what is installed, on the device found."""
+    """Compute what the profile for these facts asks for; without any, what is installed, on the device found.
+
+    `device` is a kind ("cuda"), one of a kind ("cuda:1"), "all" of the kind found, or "" for the first.
+    """
     import msgspec
 
     from envkit.capture import capture
@@ -39,9 +45,10 @@ def train(
     from envkit.smoke.run import smoke
 
     facts = capture(python=python, only=SECTIONS)
+    kind, _, index = device.partition(":")
     runs = [
         msgspec.structs.replace(
-            run, models=[m for m in run.models if m in models] if models else run.models, device=device or run.device
+            run, models=list(models) or run.models, device=kind if kind and kind != "all" else run.device
         )
         for run in expected_runs(profile(facts), facts)
         if not frameworks or run.framework in frameworks
@@ -56,10 +63,20 @@ def train(
         return smoke(
             python.path,
             runs,
+            variants=variants,
+            precisions=precisions,
+            indices=range(_devices(facts)) if kind == "all" else [int(index or 0)],
+            long=long,
             deadline_seconds=deadline_seconds,
             memory_available_bytes=available,
             on_event=_teller(status),
         )
+
+
+def _devices(facts: Facts) -> int:
+    """How many accelerators there are, of the kind that there is; 1 where none was counted."""
+    nvidia, amd = facts.nvidia.facts, facts.amd.facts
+    return max(1, len((nvidia.gpus if nvidia else None) or []), len((amd.gpus if amd else None) or []))
 
 
 def prove(python: Path, profile: Profile, style: Style, say: Callable[[str], None]) -> tuple[object, str]:
@@ -89,7 +106,8 @@ def _teller(status: Status | None) -> Callable[[Event], None] | None:
     doing: dict[str, str] = {}
 
     def tell(event: Event) -> None:
-        doing[event.framework] = f"{event.framework}: {event.model or ''} {event.stage}".replace("  ", " ")
+        at = f" step {event.step}, loss {event.loss:.3g}" if event.step and event.loss is not None else ""
+        doing[event.framework] = f"{event.framework}: {event.model or ''} {event.stage}{at}".replace("  ", " ")
         status.update("   ".join(doing.values()))
 
     return tell

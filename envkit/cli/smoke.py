@@ -23,52 +23,77 @@ def smoke(
     python: str = typer.Option("", "--python", help=_common.PYTHON_HELP),
     framework: list[str] = typer.Option([], "--framework", help="Only these, for example torch."),
     model: list[str] = typer.Option([], "--model", help="Only these, for example mlp."),
-    device: str = typer.Option("", "--device", help="Train here instead, for example cpu."),
+    device: str = typer.Option("", "--device", help="Train here instead: cpu, cuda:1, or all for every GPU."),
+    compiled: bool = typer.Option(False, "--compiled", help="Also as torch.compile, XLA and jax.jit make it."),
+    precision: list[str] = typer.Option(
+        [], "--precision", help="float32, float64, tf32, bfloat16, float16; bfloat16 and float16 by autocast."
+    ),
+    long: bool = typer.Option(False, "--long", help="200 steps instead of 20."),
+    nproc: int = typer.Option(0, "--nproc", min=0, help="Train data-parallel on so many processes or devices."),
+    plot: bool = typer.Option(False, "--plot", help="Draw each loss beside the reference's."),
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
     timeout: float = typer.Option(
         300.0, "--timeout", min=1, max=86400, help="Seconds for one import, or one training."
     ),
 ) -> None:
-    """Train reference networks and judge each run.
+    """Train reference networks and compare every number with a float64 reference.
 
-    An MLP and a CNN in each framework, on the device found. Changes nothing.
+    Gradient, optimizer, trajectory and device of each model in each framework, on the device found. Changes nothing.
 
-    Exit status: 0 all trained as they should, 1 one did not, 2 wrong usage, 3 nothing could be said.
+    Exit status: 0 all computed what they should, 1 one did not, 2 wrong usage, 3 nothing could be said.
     """
     import pkgutil
     from typing import get_args
 
+    import msgspec
+
     from envkit import interpreter
+    from envkit.cli import _together
     from envkit.cli._training import train
     from envkit.errors import InputError
     from envkit.profile import Device
     from envkit.smoke import adapters
-    from envkit.smoke.data import MODELS
+    from envkit.smoke.cases import MODELS
+    from envkit.smoke.types import Precision
 
     _common.one_of("--format", format_, ("text", "json"))
     for name in (chosen := _common.split(framework)):
         _common.one_of("--framework", name, [info.name for info in pkgutil.iter_modules(adapters.__path__)])
     for name in (models := _common.split(model)):
         _common.one_of("--model", name, list(MODELS))
-    if device:
-        _common.one_of("--device", device, get_args(Device))
+    kind, _, index = device.partition(":")
+    if kind and kind != "all":
+        _common.one_of("--device", kind, (*get_args(Device), "all"))
+    if index and not index.isdigit():
+        raise InputError(f"--device {device}: {index!r} is no number of a device", hint="for example --device cuda:1")
+    for name in _common.split(precision):
+        _common.one_of("--precision", name, get_args(Precision))
+    precisions: list[Precision] = msgspec.convert(_common.split(precision) or ["float32"], list[Precision])
     found = interpreter.find(python or None)
     if not found:
         raise InputError("no Python to train with was found", hint="`envkit setup --profile cpu` makes one")
+    if nproc or _together.launched():
+        raise typer.Exit(
+            _together.train(found, nproc or None, frameworks=chosen, models=models, format_=format_, timeout=timeout)
+        )
     report = train(
         found,
         lambda facts: _common.profile_of(profile, facts),
         frameworks=chosen,
         models=models,
         device=device,
+        variants=("eager", "compiled") if compiled else ("eager",),
+        precisions=precisions,
+        long=long,
         deadline_seconds=timeout,
     )
     if format_ == "json":
         _common.write_json(report)
     else:
-        from envkit.smoke.show import render
+        from envkit.smoke.show import render, render_plot
 
-        _common.write(render(report, _common.style()))
+        style = _common.style()
+        _common.write(render(report, style) + (f"\n{render_plot(report, style)}" if plot else ""))
         if not report.runs:
             sys.stderr.write(f"  hint: no framework is installed in {found.path}: envkit setup --profile cpu\n")
     raise typer.Exit({"healthy": 0, "unhealthy": 1, "unknown": 3}[report.status])

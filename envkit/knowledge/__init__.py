@@ -23,6 +23,8 @@ from envkit.knowledge.extensions import Extensions
 from envkit.knowledge.files import merged, parse
 from envkit.knowledge.hardware import GpuModel, Gpus, KnownBads, Xids, model_of
 from envkit.knowledge.packages import PackageNames
+from envkit.knowledge.peaks import Peaks
+from envkit.knowledge.smoke import SmokeTable
 from envkit.knowledge.tables import (
     Cause,
     Causes,
@@ -49,7 +51,9 @@ TABLES = (
     "distributions",
     "extensions",
     "packages",
+    "peaks",
     "translations",
+    "smoke",
 )
 _HERE = Path(__file__).parent
 
@@ -93,6 +97,10 @@ class Knowledge:
         return self._read("packages", PackageNames)
 
     @cached_property
+    def peaks(self) -> Peaks:
+        return self._read("peaks", Peaks)
+
+    @cached_property
     def causes(self) -> dict[str, Cause]:
         return self._read("causes", Causes).causes
 
@@ -122,6 +130,10 @@ class Knowledge:
     @cached_property
     def known_bad(self) -> KnownBads:
         return self._read("known_bad", KnownBads)
+
+    @cached_property
+    def smoke(self) -> SmokeTable:
+        return self._read("smoke", SmokeTable)
 
     def gpu_model(self, name: str | None) -> GpuModel | None:
         """What is known of a GPU by its name; None where the table does not have it, or has several it could be."""

@@ -1,17 +1,20 @@
-"""The child of a smoke run: trains the models that its task names and says what came of each.
+"""The child of a smoke run: computes what its task names and reports the numbers; envkit's own process judges them.
 
 Runs in the inspected interpreter, sent on its stdin: standard library only, Python 3.9 and newer.
 Records, each framed by 0x1E and LF, on the original stdout (whatever the framework prints goes to stderr):
 
-    {"stage": "import" | "device" | "build" | "first-step" | "train", "model": ..., "device": ...}
+    {"stage": types.Stage, "model": ..., "device": ..., "step": ..., "loss": ...}     the last two while it trains
     {"import_error": {"cause": ..., "message": ...}}
-    {"result": {...}}                                  fields of types.RunResult
+    {"observation": {...}}                             fields of judging.Observation, for each case of a model
+    {"optimizer": {"optimizer": ..., "values": [...]}} what its optimizer makes of prescribed gradients
+    {"result": {...}}                                  fields of types.RunResult; ends what belongs to one run
 """
 
 from __future__ import annotations
 
 import json
 import math
+import operator
 import os
 import sys
 import time
@@ -22,12 +25,16 @@ from typing import Any, NoReturn
 
 Emit = Callable[[dict[str, Any]], None]
 
+PROGRESS_SECONDS = 0.1
+"""Steps are told no more often."""
+
 
 def main(task_text: str) -> None:
-    """Import the adapter, then train run after run; after an exception the rest is left to a fresh child.
+    """Import the adapter, then do run after run; after an exception the rest is left to a fresh child.
 
     Args:
-        task_text: JSON {"framework", "runs": [[model, device], ...], "threads", "sources": {"data", "adapter"}}.
+        task_text: JSON {"framework", "threads", "seed", "runs": [fields of framework.Task, ...],
+            "sources": {"adapter", "cases", "models", "witness"}}.
     """
     emit = _records()
     if sys.path[:1] == [""]:  # the working directory, which no installed program would see
@@ -36,88 +43,148 @@ def main(task_text: str) -> None:
     emit({"stage": "import"})
     started = time.perf_counter()
     try:
-        adapter = _module("adapter", task["sources"]["adapter"])
-    except BaseException as error:  # noqa: BLE001 - a framework may even call sys.exit() while it is imported
+        modules = {name: _module(name, task["sources"][name]) for name in ("adapter", "models", "cases", "witness")}
+    except BaseException as error:  # noqa: BLE001 - a framework may even call sys.exit() as it is imported
         emit({"import_error": _import_error(error, task["framework"])})
         _leave()
+    adapter = modules["adapter"]
     common = {
         "framework": task["framework"],
         "version": adapter.VERSION,
         "threads": task["threads"],
         "import_seconds": time.perf_counter() - started,
     }
-    data = _module("data", task["sources"]["data"])
-    for model, device in task["runs"]:
-        facts = {**common, "model": model, "device": device, "status": "fail"}
+    for run in task["runs"]:
+        facts = {name: run[name] for name in ("model", "device", "precision", "variant")}
+        facts = {**common, **facts, "form": adapter.FORM}
         try:
-            _run(adapter, data.MODELS[model], facts, emit)
+            _Run(modules, facts, emit).do(task["seed"], run["steps"])
         except Exception as error:  # noqa: BLE001 - whatever the framework raises is its verdict
             traceback.print_exc()
-            facts["cause"], facts["message"] = _cause(adapter, error, device), _last_line(error)
+            facts["cause"], facts["message"] = _cause(adapter, error, facts["device"]), _last_line(error)
             emit({"result": facts})
             break  # a framework may be unusable after an error, CUDA always is
         emit({"result": facts})
     _leave()
 
 
-def _run(adapter: Any, reference_of: Callable[[], Any], facts: dict[str, Any], emit: Emit) -> None:
-    """Train one model; fills `facts` as far as it gets."""
-    model, kind = facts["model"], facts["device"]
-    emit({"stage": "device", "model": model, "device": kind})
-    try:
-        device, facts["device_name"] = adapter.open_device(kind)
-    except LookupError as error:
-        facts.update(cause="device-missing", message=f"{kind} cannot be used: {error.args[0]}")
-        return
-    emit({"stage": "build", "model": model, "device": kind})
-    clock = [time.perf_counter()]
-    reference = reference_of()
-    step, state = adapter.build(model, reference, device)
-    clock.append(time.perf_counter())
-    emit({"stage": "first-step", "model": model, "device": kind})
-    losses = [step(0)]
-    clock.append(time.perf_counter())
-    emit({"stage": "train", "model": model, "device": kind})
-    while math.isfinite(losses[-1]) and len(losses) < reference.steps:
-        losses.append(step(len(losses)))
-    clock.append(time.perf_counter())
+class _Run:
+    """One model on one device; fills `facts` as far as it gets."""
 
-    tensors = state()
-    bound = min(reference.loss_bound, reference.loss_ratio_bound * losses[0])
-    facts.update(
-        device_used=next((kind_used for _, kind_used, _, _ in tensors if kind_used != kind), kind),
-        dtype=tensors[-1][2],
-        steps=len(losses),
-        loss_first=_finite(losses[0]),
-        loss_last=_finite(losses[-1]),
-        loss_bound=_finite(bound),
-        steps_per_second=(len(losses) - 1) / (clock[3] - clock[2]) if len(losses) > 1 else None,
-        build_seconds=clock[1] - clock[0],
-        first_step_seconds=clock[2] - clock[1],
-        train_seconds=clock[3] - clock[1],
-        peak_memory_bytes=_peak_memory(),
-        device_peak_memory_bytes=adapter.peak_memory(device),
-    )
-    facts["cause"], facts["message"] = _judge(losses, bound, tensors, kind)
-    facts["status"] = "fail" if facts["cause"] else "pass"
+    def __init__(self, modules: dict[str, Any], facts: dict[str, Any], emit: Emit) -> None:
+        self.facts, self.emit = facts, emit
+        self.adapter, self.models, self.cases, self.witness = modules.values()
+        self.kind, _, index = facts["device"].partition(":")
+        self.index = int(index or 0)
+        self.device: Any = None
 
+    def do(self, seed: int, steps: int) -> None:
+        self._stage("device")
+        try:
+            self.device, self.facts["device_name"] = self.adapter.open_device(self.kind, self.index)
+        except LookupError as error:
+            self._missing("device", f"{self.facts['device']} cannot be used: {error.args[0]}")
+            return
+        optimizer = ""
+        for name in self.cases.MODELS[self.facts["model"]]:
+            case = self.cases.CASES[name](seed)
+            try:
+                self._observe(case, steps if case.steps else 0)
+            except LookupError as error:
+                if type(error) is not LookupError:  # KeyError and IndexError are mistakes of a framework
+                    raise
+                self._missing("precision", f"{self.facts['precision']} cannot be used: {error.args[0]}")
+                return
+            optimizer = case.optimizer.name
+        self._optimize(optimizer, seed)
+        self.facts["peak_memory_bytes"] = _peak_memory()
+        held = self.adapter.memory(self.device)
+        self.facts["device_peak_memory_bytes"] = held and held[1]
 
-def _judge(losses: list[float], bound: float, tensors: list[Any], kind: str) -> tuple[str | None, str]:
-    """The first assertion that does not hold, or None and what was reached."""
-    if not math.isfinite(losses[-1]):
-        return "loss-not-finite", f"the loss is {losses[-1]} at step {len(losses)}"
-    elsewhere = [(name, used) for name, used, _, _ in tensors if used != kind]
-    if elsewhere:
-        name, used = elsewhere[0]
-        where = f"{len(elsewhere)} of {len(tensors)} tensors ({name}, ...) lie on {used}, not on {kind}"
-        return "silent-cpu-fallback" if used == "cpu" else "wrong-device", where
-    fall = f"the loss went from {losses[0]:.4g} to {losses[-1]:.4g} in {len(losses)} steps"
-    if losses[-1] >= bound:
-        return "loss-not-falling", f"{fall}; below {bound:.4g} was expected"
-    still = [name for name, _, _, changed in tensors if changed is False]
-    if still:
-        return "parameters-unchanged", f"training never changed {', '.join(still)}"
-    return None, fall
+    def _observe(self, case: Any, steps: int) -> None:
+        """Gradient and trajectory of one case."""
+        facts, clock = self.facts, time.perf_counter
+        began = clock()
+        self._stage("build")
+        network = self.adapter.build(self.models, case, self.device, facts["precision"], facts["variant"])
+        built = clock()
+        self._stage("gradient")
+        gradient = self._gradient(network, case.batches[0])
+        probe = self._gradient(network, case.probe) if case.probe else None
+        facts.update(build_seconds=built - began, gradient_seconds=clock() - built)
+        losses, start = [], network.parameters() if steps else {}
+        if steps:
+            self._stage("first-step")
+            began = clock()
+            losses.append(network.step(0))
+            first = clock()
+            self._train(network, losses, steps)
+            facts.update(first_step_seconds=first - began, train_seconds=clock() - began)
+            facts["steps_per_second"] = (len(losses) - 1) / (clock() - first) if len(losses) > 1 else None
+        travel = {
+            name: list(map(operator.sub, values, start[name]))
+            for name, values in (network.parameters() if steps else {}).items()
+        }
+        tensors = network.where()
+        sketches = {name: self.cases.sketch(values, name) for name, values in travel.items()}
+        parts = [sketches, *(part["tensors"] for part in (gradient, probe) if part)]
+        norms = [sketch[0] for part in parts for sketch in part.values()]  # not finite where a number is not
+        self.emit(
+            {
+                "observation": {
+                    "case": case.name,
+                    "framework": facts["framework"],
+                    "device": self.kind if self.kind == "cpu" else f"{self.kind}:{self.index}",
+                    "dtype": facts["precision"],
+                    "variant": facts["variant"],
+                    "gradient": gradient,
+                    "probe": probe,
+                    "losses": [_finite(loss) for loss in losses],
+                    "travel": sketches,
+                    "unchanged": [name for name, values in travel.items() if not any(values)],
+                    "tensors": tensors,
+                    "finite": all(map(math.isfinite, [*losses, *norms])),
+                    "witness": self._witnesses(),
+                }
+            }
+        )
+
+    def _gradient(self, network: Any, batch: Any) -> dict[str, Any]:
+        loss, gradients = network.gradient(*batch)
+        sketches = {name: self.cases.sketch(values, name) for name, values in gradients.items()}
+        return {"loss": _finite(loss), "tensors": sketches}
+
+    def _train(self, network: Any, losses: list[float], steps: int) -> None:
+        told = -math.inf
+        while math.isfinite(losses[-1]) and len(losses) < steps:
+            if time.monotonic() - told > PROGRESS_SECONDS:
+                told = time.monotonic()
+                self._stage("train", step=len(losses), loss=losses[-1])
+            losses.append(network.step(len(losses)))
+
+    def _optimize(self, name: str, seed: int) -> None:
+        """The optimizer alone, in the precision of the weights."""
+        self._stage("optimizer")
+        optimizer, facts = self.cases.OPTIMIZERS[name], self.facts
+        dtype = "float64" if facts["precision"] == "float64" else "float32"
+        prescribed = self.cases.prescribed(seed)
+        values = self.adapter.optimize(optimizer, prescribed, self.device, dtype, facts["variant"])
+        self.emit({"optimizer": {"optimizer": name, "values": [_finite(value) for value in values]}})
+
+    def _witnesses(self) -> list[dict[str, Any]]:
+        """What the framework's allocator and the driver say of this process on the device."""
+        held = self.adapter.memory(self.device)
+        if held is None:
+            return []
+        words = f"{held[0] / (1 << 20):.1f} MiB held, {held[1] / (1 << 20):.1f} MiB at most"
+        said = [{"what": "the framework's memory on the device", "saw": held[1] > 0, "words": words}]
+        return said + ([self.witness.processes()] if self.kind == "cuda" else [])
+
+    def _stage(self, stage: str, **more: Any) -> None:
+        self.emit({"stage": stage, "model": self.facts["model"], "device": self.facts["device"], **more})
+
+    def _missing(self, what: str, message: str) -> None:
+        self.facts.update(cause=f"{what}-missing", message=message)
 
 
 def _records() -> Emit:
@@ -134,6 +201,7 @@ def _records() -> Emit:
 
 def _module(name: str, source: str) -> Any:
     module = types.ModuleType(f"envkit_smoke_{name}")
+    sys.modules[module.__name__] = module  # torch.compile looks there
     exec(compile(source, f"<envkit smoke {name}>", "exec"), module.__dict__)  # noqa: S102 - our own source
     return module
 

@@ -25,8 +25,10 @@ DOING = {
     "import": "importing {framework}",
     "device": "opening {device}",
     "build": "building {model}",
+    "gradient": "in the gradient of {model}",
     "first-step": "in the first step of {model}",
     "train": "training {model}",
+    "optimizer": "in the optimizer of {model}",
 }
 
 

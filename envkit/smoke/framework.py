@@ -1,4 +1,4 @@
-"""All models of one framework in a child; in a fresh one for the rest when a model took the child with it."""
+"""All runs of one framework in a child; in a fresh one for the rest when a run took the child with it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ import msgspec
 
 from envkit import harness
 from envkit.smoke import ending
+from envkit.smoke.conclude import SEED, Outcome, Said, conclude
 from envkit.smoke.ending import Verdict
-from envkit.smoke.types import Event, RunResult, Stage
+from envkit.smoke.judging import Observation
+from envkit.smoke.types import Event, Precision, RunResult, Stage, Variant
 
 FOLDER = Path(__file__).parent
 
@@ -32,10 +34,13 @@ main({task})
 
 
 class Task(NamedTuple):
-    """One model to train, and where."""
+    """One run: a model, where, and how."""
 
     model: str
     device: str
+    precision: Precision = "float32"
+    variant: Variant = "eager"
+    steps: int = 20
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,9 @@ class _Progress:
     """None after a result: it is between two models."""
     since: float = field(default_factory=time.monotonic)
     import_error: dict[str, str] | None = None
-    results: list[RunResult] = field(default_factory=list)
+    said: Said = field(default_factory=Said)
+    """Of the run that it is at."""
+    outcomes: list[Outcome] = field(default_factory=list)
 
     def hear(self, record: dict[str, Any], framework: str) -> Event | None:
         """Take one record of the child in; the event it stands for."""
@@ -77,17 +84,24 @@ class _Progress:
         if "import_error" in record:
             self.import_error = record["import_error"]
             return None
+        if "observation" in record:
+            self.said.observations.append(msgspec.convert(record["observation"], Observation))
+            return None
+        if "optimizer" in record:
+            self.said.optimizer = (record["optimizer"]["optimizer"], record["optimizer"]["values"])
+            return None
         if "result" in record:
             self.stage = None
-            self.results.append(msgspec.convert(record["result"], RunResult))
-            return _done(self.results[-1])
+            self.outcomes.append(Outcome(conclude(record["result"], self.said), self.said))
+            self.said = Said()
+            return _done(self.outcomes[-1].result)
         event = msgspec.convert({"framework": framework, **record}, Event)
         self.stage = event.stage
         return event
 
 
-def train(framework: str, tasks: list[Task], conditions: Conditions) -> list[RunResult]:
-    """Train all tasks in children of the inspected interpreter: one result for each, in their order.
+def train(framework: str, tasks: list[Task], conditions: Conditions) -> list[Outcome]:
+    """Do all tasks in children of the inspected interpreter: one outcome for each, in their order.
 
     Once `conditions.stop` is set it ends with an exception that nobody needs to see.
     """
@@ -96,17 +110,17 @@ def train(framework: str, tasks: list[Task], conditions: Conditions) -> list[Run
     except FileNotFoundError:
         nothing = Verdict("unknown", "no-adapter", f"envkit has no smoke test for {framework} yet")
         return [_blame(framework, task, nothing, conditions) for task in tasks]
-    results: list[RunResult] = []
-    while len(results) < len(tasks):
-        pending = tasks[len(results) :]
+    outcomes: list[Outcome] = []
+    while len(outcomes) < len(tasks):
+        pending = tasks[len(outcomes) :]
         progress, verdict = _one_child(framework, pending, sources, conditions)
-        results += progress.results
+        outcomes += progress.outcomes
         if verdict:
             # Before the first model, the cause is the same for all of them.
             common = progress.stage in {"start", "import"}
-            blamed = pending[len(progress.results) :] if common else [pending[len(progress.results)]]
-            results += [_blame(framework, task, verdict, conditions) for task in blamed]
-    return results
+            blamed = pending[len(progress.outcomes) :] if common else [pending[len(progress.outcomes)]]
+            outcomes += [_blame(framework, task, verdict, conditions) for task in blamed]
+    return outcomes
 
 
 def read_sources(framework: str) -> dict[str, str]:
@@ -115,7 +129,13 @@ def read_sources(framework: str) -> dict[str, str]:
     Raises:
         FileNotFoundError: there is no adapter for this framework.
     """
-    files = {"adapter": f"adapters/{framework}.py", "child": "child.py", "data": "data.py"}
+    files = {
+        "adapter": f"adapters/{framework}.py",
+        "cases": "cases.py",
+        "child": "child.py",
+        "models": f"models/{framework}.py",
+        "witness": "witness.py",
+    }
     return {name: (FOLDER / file).read_text("utf-8") for name, file in files.items()}
 
 
@@ -124,7 +144,8 @@ def _one_child(
 ) -> tuple[_Progress, Verdict | None]:
     """What one child said and, when it ended without saying all, the verdict on what it was at."""
     progress = _Progress()
-    task = {"framework": framework, "runs": tasks, "threads": conditions.threads, "sources": sources}
+    runs = [task._asdict() for task in tasks]
+    task = {"framework": framework, "runs": runs, "seed": SEED, "threads": conditions.threads, "sources": sources}
     # JSON text is a valid Python string literal; the task itself is decoded by the child.
     program = PROGRAM.format(child=json.dumps(sources["child"]), task=json.dumps(json.dumps(task)))
 
@@ -155,17 +176,18 @@ def _one_child(
         return progress, Verdict("fail", **progress.import_error)
     if progress.stage is None:
         return progress, None
-    at = tasks[min(len(progress.results), len(tasks) - 1)]
-    doing = ending.doing(progress.stage, framework, *at)
+    at = tasks[min(len(progress.outcomes), len(tasks) - 1)]
+    doing = ending.doing(progress.stage, framework, at.model, at.device)
     if child is None:
         return progress, Verdict("crash", "hang", f"no answer within {conditions.deadline_seconds:g} s while {doing}")
     return progress, ending.judge(child, progress.stage, doing, kills)
 
 
-def _blame(framework: str, task: Task, verdict: Verdict, conditions: Conditions) -> RunResult:
-    result = RunResult(framework=framework, model=task.model, device=task.device, **verdict._asdict())
+def _blame(framework: str, task: Task, verdict: Verdict, conditions: Conditions) -> Outcome:
+    how = {name: value for name, value in task._asdict().items() if name != "steps"}
+    result = RunResult(framework=framework, **how, **verdict._asdict())
     conditions.on_event(_done(result))
-    return result
+    return Outcome(result, Said())
 
 
 def _done(result: RunResult) -> Event:

@@ -1,4 +1,4 @@
-"""What a smoke run reports (schema envkit.smoke/1)."""
+"""What a smoke run reports (schema envkit.smoke/2)."""
 
 from __future__ import annotations
 
@@ -6,40 +6,73 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = "envkit.smoke/1"
+from envkit.smoke.judging.types import Kind, Measure
+
+SCHEMA = "envkit.smoke/2"
 
 Status = Literal["pass", "fail", "skip", "unknown", "crash"]
-Stage = Literal["start", "import", "device", "build", "first-step", "train", "done"]
+Stage = Literal["start", "import", "device", "build", "gradient", "first-step", "train", "optimizer", "done"]
+Variant = Literal["eager", "compiled"]
+Precision = Literal["float32", "float64", "tf32", "bfloat16", "float16"]
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the checks on a run: gradient at fixed weights, optimizer alone, trajectory, device."""
+
+    check: Kind
+    case: str | None = None
+    """The case of the model; None: all of it."""
+    status: Literal["pass", "fail", "unknown"]
+    deviation: float | None = None
+    """From the float64 reference, relative; of `measures` the one nearest to, or farthest over, its tolerance."""
+    tolerance: float | None = None
+    worst: str = ""
+    """The tensor, step or element that this deviation is of."""
+    message: str = ""
+    confirm: str = ""
+    """What would confirm it."""
+    causes: list[str] = []
+    """Checks of the doctor and causes of explain that fit."""
+    measures: list[Measure] = []
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One model trained, or not, in one framework. What was not reached is None."""
+    """One model computed, or not, in one framework. What was not reached is None."""
 
     framework: str
     model: str
     device: str
-    """As asked for: "cpu", "cuda", "rocm", "mps", "xpu"."""
+    """As asked for: "cpu", "cuda", "cuda:1", "rocm", "mps", "xpu", "tpu"."""
+    variant: Variant = "eager"
+    precision: Precision = "float32"
+    """As asked for; bfloat16 and float16: autocast."""
+    precision_seen: str | None = None
+    """What the gradient's distance from float64 looks like."""
     status: Status
     cause: str | None = None
-    """Why it did not pass: "framework-missing", "silent-cpu-fallback", "hang", "out-of-memory", ..."""
+    """Why it did not pass: "framework-missing", "silent-cpu-fallback", "wrong-gradient", "hang", ..."""
     message: str = ""
+    checks: list[Check] = []
     version: str | None = None
     device_used: str | None = None
-    """Where the parameters and the output really lay."""
+    """Where parameters, gradients and the output really lay."""
     device_name: str | None = None
     dtype: str | None = None
     """Of the output."""
     steps: int | None = None
     loss_first: float | None = None
     loss_last: float | None = None
-    """On the same batch as loss_first."""
-    loss_bound: float | None = None
-    """loss_last must be below it."""
+    losses: list[float | None] = []
+    """Of every step; None where it is not finite."""
+    losses_expected: list[float] = []
+    """Of the float64 reference."""
     steps_per_second: float | None = None
     """After the first step."""
     import_seconds: float | None = None
     build_seconds: float | None = None
     """Data, model and optimizer made and brought to the device."""
+    gradient_seconds: float | None = None
+    """Compiling and tracing included."""
     first_step_seconds: float | None = None
     """Compiling and tracing included."""
     train_seconds: float | None = None
@@ -61,6 +94,8 @@ class SmokeReport(msgspec.Struct, frozen=True, kw_only=True):
     python: str = ""
     status: Literal["healthy", "unhealthy", "unknown"] = "unknown"
     runs: list[RunResult] = []
+    agreement: list[str] = []
+    """Where to look when frameworks, or variants of one, do not agree on a gradient."""
     seconds: float = 0.0
 
 
@@ -71,6 +106,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     stage: Stage
     model: str | None = None
     device: str | None = None
+    step: int | None = None
+    loss: float | None = None
+    """The last loss, while it trains."""
     result: RunResult | None = None
 
 

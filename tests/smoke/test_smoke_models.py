@@ -1,4 +1,4 @@
-"""The reference models in the real frameworks: they train, and a broken training fails."""
+"""The reference models in the real frameworks: they compute what float64 does; a broken training is told as that."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from envkit.profile import SmokeRun
 from envkit.smoke import framework
-from envkit.smoke.data import MODELS
 from envkit.smoke.run import smoke
 from envkit.smoke.types import Event, RunResult, SmokeReport
 
+FRAMEWORKS = ["torch", "tensorflow", "jax"]
 RUNS = [
     SmokeRun(framework="torch"),
     SmokeRun(framework="torch", models=["mlp"], device="cuda"),
@@ -38,35 +38,26 @@ def of(report: SmokeReport, name: str, model: str, device: str = "cpu") -> RunRe
 
 @pytest.mark.parametrize("name", ["torch", "tensorflow"])
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_the_model_trains_and_says_how(report: SmokeReport, name: str, model: str) -> None:
+def test_every_check_passes_and_says_by_how_much(report: SmokeReport, name: str, model: str) -> None:
     run = of(report, name, model)
     assert (run.status, run.cause) == ("pass", None), run.message
-    assert (run.device_used, run.dtype) == ("cpu", "float32")
-    assert run.loss_first is not None
-    assert run.loss_last is not None
-    assert run.loss_bound is not None
-    assert run.loss_last < run.loss_bound <= run.loss_first / 2
-    assert run.loss_last < run.loss_bound / 2  # the margin of the bound
+    assert (run.device_used, run.dtype, run.precision_seen) == ("cpu", "float32", "float32")
+    assert {check.check for check in run.checks} == {"gradient", "optimizer", "trajectory", "device"}
+    for check in run.checks:
+        if check.check != "device":
+            assert check.deviation is not None
+            assert check.tolerance is not None
+            assert 1e-9 < check.deviation < check.tolerance
+    assert run.steps == len(run.losses) == len(run.losses_expected) == 20
+    assert run.losses == pytest.approx(run.losses_expected, rel=1e-5)
     assert run.version
-    assert run.steps == {"mlp": 61, "cnn": 17}[model]
     for number in (run.steps_per_second, run.import_seconds, run.build_seconds, run.first_step_seconds):
         assert number is not None
         assert number > 0
     assert run.peak_memory_bytes is not None
     assert 100e6 < run.peak_memory_bytes < 8e9
     assert run.device_peak_memory_bytes is None
-
-
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_both_frameworks_begin_with_the_same_loss(report: SmokeReport, model: str) -> None:
-    first = [of(report, name, model).loss_first for name in ("torch", "tensorflow")]
-    assert first[0] == pytest.approx(first[1], rel=1e-5)
-
-
-@pytest.mark.parametrize("model", ["mlp", "cnn"])
-def test_both_frameworks_follow_nearly_the_same_path(report: SmokeReport, model: str) -> None:
-    last = [of(report, name, model).loss_last for name in ("torch", "tensorflow")]
-    assert last[0] == pytest.approx(last[1], rel=1e-2)
+    assert report.agreement == []
 
 
 @pytest.mark.parametrize(
@@ -86,46 +77,79 @@ def test_a_cpu_build_asked_for_a_gpu_fails(report: SmokeReport, name: str, devic
 
 
 def test_events_tell_every_stage_and_every_result(report: SmokeReport, events: list[Event]) -> None:
-    told = [event.stage for event in events if (event.framework, event.device) == ("torch", "cpu")]
-    assert told == ["device", "build", "first-step", "train", "done"] * 2
+    told = [event for event in events if (event.framework, event.device, event.model) == ("torch", "cpu", "mlp")]
+    stages = list(dict.fromkeys(event.stage for event in told))
+    assert stages == ["device", "build", "gradient", "first-step", "train", "optimizer", "done"]
+    steps = [(event.step, event.loss) for event in told if event.stage == "train"]
+    assert steps[0] == (1, of(report, "torch", "mlp").loss_first)
     assert sorted(event.framework for event in events if event.stage == "import") == ["tensorflow", "torch"]
     results = [event.result for event in events if event.stage == "done"]
     assert sorted(map(repr, results)) == sorted(map(repr, report.runs))
 
 
-# What is wrong with these: everything frozen; a learning rate that overflows; a first layer that never learns.
-BROKEN_MODELS = """
-MODELS = {
-    "mlp": lambda: mlp()._replace(learning_rate=0.0),
-    "cnn": lambda: cnn()._replace(learning_rate=1e38),
-    "half": cnn,
-}
+@pytest.mark.heavy
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_every_model_is_right_eager_and_compiled(cpu_stack: Path, name: str, precision: str) -> None:
+    models = ["mlp", "cnn", "lstm", "transformer"]
+    runs = [SmokeRun(framework=name, models=models)]  # type: ignore[arg-type]
+    report = smoke(str(cpu_stack), runs, variants=["eager", "compiled"], precisions=[precision])  # type: ignore[list-item]
+    wrong = {(run.model, run.variant): run.message for run in report.runs if run.status != "pass"}
+    if name == "torch":  # its compiler loses a gradient on the CPU; see the test below
+        wrong.pop(("cnn", "compiled"), None)
+    assert wrong == {}
+    assert len(report.runs) == 8
+
+
+@pytest.mark.heavy
+def test_a_gradient_that_torch_compile_loses_is_named_and_eager_is_right(cpu_stack: Path) -> None:
+    runs = [SmokeRun(framework="torch", models=["cnn"])]
+    report = smoke(str(cpu_stack), runs, variants=["eager", "compiled"])
+    eager, compiled = report.runs
+    assert eager.status == "pass"
+    if compiled.version != "2.13.0+cpu":
+        pytest.skip(f"known of PyTorch 2.13.0, this is {compiled.version}")
+    assert (compiled.status, compiled.cause) == ("fail", "wrong-gradient")
+    assert "conv2.kernel" in compiled.message
+    assert "max pool" in compiled.message
+    assert "torch (compiled) alone is wrong, torch (eager) right here" in report.agreement[0]
+
+
+# What is wrong with these: a learning rate that is off by 1 %; one that overflows; a first layer that never learns.
+BROKEN = """
+CASES["mlp"] = lambda seed: mlp(seed)._replace(optimizer=Optimizer("adam", 0.00101))
+CASES["cnn-smooth"] = lambda seed: cnn_smooth(seed)._replace(optimizer=Optimizer("sgd", 1e38, momentum=0.9))
 """
 
 
 @pytest.fixture(scope="module")
 def broken(cpu_stack: Path) -> SmokeReport:
     whole = framework.read_sources
-    frozen = "if model == 'half': network[0].requires_grad_(False)\n    network.to(device)"
 
     def sources(name: str) -> dict[str, str]:
         text = whole(name)
-        adapter = text["adapter"].replace("network.to(device)", frozen)
-        return {**text, "data": text["data"] + BROKEN_MODELS, "adapter": adapter}
+        models = text["models"].replace(
+            "self.dense = nn.Linear(16, 1)", "self.dense = nn.Linear(16, 1).requires_grad_(False)"
+        )
+        return {**text, "cases": text["cases"] + BROKEN, "models": models}
 
-    runs = [SmokeRun(framework="torch", models=["mlp", "cnn", "half"]), SmokeRun(framework="tensorflow")]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    runs = [SmokeRun(framework="torch", models=["mlp", "cnn", "lstm"]), SmokeRun(framework="tensorflow")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(framework, "read_sources", sources)
-        patch.setitem(MODELS, "half", MODELS["cnn"])
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
         return smoke(str(cpu_stack), runs, memory_available_bytes=8 << 30, env=env)
 
 
 @pytest.mark.parametrize("name", ["torch", "tensorflow"])
-def test_a_frozen_model_fails(broken: SmokeReport, name: str) -> None:
+def test_a_learning_rate_that_is_off_by_a_hundredth_fails(broken: SmokeReport, name: str) -> None:
     run = of(broken, name, "mlp")
-    assert (run.status, run.cause) == ("fail", "loss-not-falling")
-    assert run.loss_last == pytest.approx(run.loss_first)
+    assert (run.status, run.cause) == ("fail", "wrong-trajectory")
+    assert {check.check: check.status for check in run.checks} == {
+        "gradient": "pass",
+        "trajectory": "fail",
+        "device": "pass",
+        "optimizer": "pass",  # its own numbers are not those of the case
+    }
 
 
 @pytest.mark.parametrize("name", ["torch", "tensorflow"])
@@ -134,14 +158,11 @@ def test_a_loss_that_overflows_fails(broken: SmokeReport, name: str) -> None:
     assert (run.status, run.cause, run.loss_last) == ("fail", "loss-not-finite", None)
     assert run.loss_first is not None
     assert run.steps is not None
-    assert 1 < run.steps < 17
+    assert 1 < run.steps < 20
 
 
-def test_a_layer_that_never_changes_fails_though_the_loss_falls(broken: SmokeReport) -> None:
-    run = of(broken, "torch", "half")
-    assert (run.status, run.cause) == ("fail", "parameters-unchanged")
-    assert run.message == "training never changed 0.weight, 0.bias"
-    assert run.loss_last is not None
-    assert run.loss_bound is not None
-    assert run.loss_last < run.loss_bound
+def test_a_layer_that_never_learns_is_named(broken: SmokeReport) -> None:
+    run = of(broken, "torch", "lstm")
+    assert (run.status, run.cause) == ("fail", "wrong-gradient")
+    assert "dense.kernel" in run.message
     assert run.threads == "1"  # as the environment has it

@@ -145,5 +145,4 @@ def test_a_real_environment(cpu_stack: Path) -> None:
     assert found["torch"]["facts"]["cuda"] is None
     assert found["tensorflow"]["facts"]["distribution"] == "tensorflow-cpu"
     assert found["tensorflow"]["facts"]["cuda_build"] is False
-    assert found["jax"]["outcome"] == "absent"
-    assert found["jax"]["why"] == f"jax is not installed in {cpu_stack}"
+    assert found["jax"]["facts"]["version"].startswith("0.")

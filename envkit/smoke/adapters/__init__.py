@@ -3,14 +3,26 @@
 An adapter is a module whose import imports the framework. It has
 
     VERSION: str
-    open_device(kind) -> (device, name)     raises LookupError, in the framework's words, when there is none
-    build(model, reference, device) -> (step, state)
-        step(number) -> float               one step of the optimizer on batch `number`; the loss, waited for
-        state() -> [(name, kind, dtype, changed)]
-                                            of each parameter, and of "output" (changed is None): where it really
-                                            lies, and whether it differs from its initial value
+    FORM: "torch" | "keras"                 the form of its Adam, see judging
+    KINDS                                   of devices that it knows, profile.Device
+    open_device(kind, index) -> (device, name)
+                                            raises LookupError, in the framework's words, when there is none
+    build(models, case, device, dtype, variant) -> network
+                                            raises LookupError when the device has no such arithmetic
+    optimize(optimizer, (start, gradients), device, dtype, variant) -> [float]
+                                            the optimizer alone: the values after one update for each of the gradients
     out_of_memory(error) -> bool
-    peak_memory(device) -> int | None       bytes of device memory so far; None where the device has none of its own
+    memory(device) -> (held, peak) | None   bytes of device memory now and at most so far; None where it is not counted
 
-`model` is a key of data.MODELS, `reference` a data.Reference, `kind` a profile.Device.
+and a network, which starts from the weights of `case`, has
+
+    gradient(x, y) -> (loss, {name: [float]})
+                                            of one batch of cases.Tensor; changes no parameter
+    step(number) -> float                   one step of the optimizer on batch `number`; the loss, waited for
+    parameters() -> {name: [float]}
+    where() -> [(name, device, dtype)]      of each parameter, of its gradient and of the output: where they really lie
+
+`models` is the module of envkit.smoke.models, `case` a cases.Case; names and layouts of tensors are the case's. `dtype`
+is "float32", "float64", "tf32", or of autocast "bfloat16" or "float16"; `variant` is "eager" or "compiled". Devices are
+named "cpu", "cuda:0".
 """
