@@ -15,7 +15,8 @@ from envkit.profile import Profile
 from envkit.setup.extensions.extension import Extra
 from envkit.setup.plan import Plan, make_plan
 from envkit.setup.progress import Progress
-from envkit.setup.resolving.resolve import Resolved, find_python, resolve
+from envkit.setup.resolving.python import find_python
+from envkit.setup.resolving.resolve import Resolved, resolve
 from envkit.setup.sources.configured import Sources, read_sources
 from envkit.setup.target import check_target
 from envkit.setup.typos import refuse_wrong_names

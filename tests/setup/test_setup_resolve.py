@@ -10,7 +10,9 @@ import pytest
 
 from envkit.errors import InputError, SetupError
 from envkit.profile import Profile, Requires
-from envkit.setup.resolving.resolve import find_python, read_lock, resolve
+from envkit.setup.resolving.pylock import read_lock
+from envkit.setup.resolving.python import find_python
+from envkit.setup.resolving.resolve import resolve
 from envkit.setup.sources.configured import Sources, read_sources
 
 PYTHON = str(Path(sys.executable).resolve())

@@ -5,7 +5,7 @@ import msgspec
 from envkit.formats import Style
 from envkit.setup.plan import Plan
 from envkit.setup.progress import Phase
-from envkit.setup.resolving.resolve import Package
+from envkit.setup.resolving.pylock import Package
 from envkit.setup.show import render_ready
 
 PLAN = Plan(

@@ -14,7 +14,9 @@ from envkit.profile import Profile
 from envkit.setup.mending import clash, mend
 from envkit.setup.mending.choose import Choice, add, leave
 from envkit.setup.mending.mend import Changes
-from envkit.setup.resolving.resolve import SECOND_TRY, Resolved, foreign_build, read_lock
+from envkit.setup.resolving.compile import SECOND_TRY, foreign_build
+from envkit.setup.resolving.pylock import read_lock
+from envkit.setup.resolving.resolve import Resolved
 from envkit.setup.sources.configured import Sources, describe
 from envkit.setup.uv import Failure, explain, find_uv, run_uv
 from envkit.versions import torch_index

@@ -14,7 +14,7 @@ from envkit.facts.software import Package as Installed
 from envkit.facts.software import Python
 from envkit.setup.mending import mend
 from envkit.setup.mending.mend import Changes
-from envkit.setup.resolving.resolve import Package
+from envkit.setup.resolving.pylock import Package
 from envkit.versions import marker_holds, parse_requirement, satisfies
 
 CUDA = re.compile(r"-cu(?:da)?\d+x?(?=-|$)")

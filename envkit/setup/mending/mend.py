@@ -17,7 +17,7 @@ from envkit.checks._packages import remove_bytecode
 from envkit.facts.software import Package as Installed
 from envkit.facts.software import Python
 from envkit.setup.plan import Move
-from envkit.setup.resolving.resolve import Package
+from envkit.setup.resolving.pylock import Package
 from envkit.versions import parse_requirement
 
 STEADY = ("torch", "tensorflow", "tensorflow-cpu", "jax", "jaxlib", "keras")
