@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +13,9 @@ import msgspec
 from envkit import harness
 from envkit.bench.types import Event, Kind, Measurement
 from envkit.smoke import ending
+from envkit.smoke import program as smoke_program
 
 FOLDER = Path(__file__).parent / "measures"
-
-# Must parse and run on Python 2.7, so that an old interpreter answers instead of failing on the syntax.
-PROGRAM = """\
-import sys
-if sys.version_info < (3, 9):
-    text = '{{"cause": "unsupported-python", "message": "Python %d.%d is older than 3.9"}}' % sys.version_info[:2]
-    sys.stdout.write('\\x1e{{"import_error": ' + text + '}}\\n')
-    sys.exit(0)
-exec(compile({child}, "<envkit bench child>", "exec"))
-main({task})
-"""
 
 
 class Task(NamedTuple):
@@ -172,5 +161,4 @@ def _program(tasks: Sequence[Task], conditions: Conditions, *, torch: bool, rank
         "memory_bytes": conditions.memory_bytes,
         "rank": rank,
     }
-    # JSON text is a valid Python string literal; the task itself is decoded by the child.
-    return PROGRAM.format(child=json.dumps(sources["child"]), task=json.dumps(json.dumps(task))).encode("ascii")
+    return smoke_program.program("bench", sources["child"], task)

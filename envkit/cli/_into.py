@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from envkit.capture import capture
+from envkit.cli._machine import AREAS
 from envkit.errors import InputError, SetupError
 from envkit.facts import Facts, decode, encode
 from envkit.findings import Finding, Report
@@ -27,7 +28,6 @@ from envkit.setup.progress import Progress
 from envkit.setup.show import render_mending
 from envkit.setup.sources.configured import Sources, read_sources
 
-MACHINE_AREAS = ("machine", "accelerators", "container")
 WANTED_AREAS = {"frameworks", "profile"}
 
 
@@ -141,7 +141,7 @@ class Into:
     def _fit(self, facts: Facts) -> bool:
         """Whether this machine can be what the profile wants, before a byte is downloaded."""
         self.before = self._examine(facts)
-        report = self._examine(facts, MACHINE_AREAS)
+        report = self._examine(facts, AREAS)
         if report.status != "unhealthy":
             return True
         self.result["doctor"] = report

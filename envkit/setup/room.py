@@ -7,13 +7,13 @@ the one before it, stay until the end: they set nothing free.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from envkit.errors import SetupError
+from envkit.setup.mending.duplicate import weigh
 from envkit.setup.plan import Plan, count, size
 from envkit.setup.resolving.pylock import Package
 from envkit.setup.sources.configured import Sources
@@ -82,7 +82,7 @@ def needs(plan: Plan, cache: Path, *, linked: bool) -> Iterator[Need]:
         bytes_ = _unpacked(plan.packages, floor)
         yield Need(f"{count(plan.packages)} copied into the environment", around, bytes_, _inodes(plan.packages))
     if copying:
-        yield Need("a copy of the environment", around, *_weigh(Path(plan.target)))
+        yield Need("a copy of the environment", around, *weigh(Path(plan.target)))
 
 
 def is_cached(package: Package, cache: Path, python_version: str) -> bool:
@@ -130,21 +130,6 @@ def _unpacked(packages: Iterable[Package], floor: int) -> int:
 
 def _inodes(packages: Iterable[Package]) -> int:
     return int(sum(FILES_OF.get(package.name, FILES) for package in packages) * (1 + FOLDERS))
-
-
-def _weigh(folder: Path) -> tuple[int, int]:
-    """Bytes and inodes of what is in a folder, as far as it can be looked at."""
-    total, entries, waiting = 0, 0, [str(folder)]
-    while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
-            for entry in found:
-                entries += 1
-                with contextlib.suppress(OSError):
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    else:
-                        total += entry.stat(follow_symlinks=False).st_size
-    return total, entries
 
 
 def _device(path: Path) -> int:

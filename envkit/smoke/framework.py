@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,20 +16,10 @@ from envkit.smoke import ending
 from envkit.smoke.conclude import SEED, Outcome, Said, conclude
 from envkit.smoke.ending import Verdict
 from envkit.smoke.judging import Observation
+from envkit.smoke.program import program
 from envkit.smoke.types import Event, Precision, RunResult, Stage, Variant
 
 FOLDER = Path(__file__).parent
-
-# Must parse and run on Python 2.7, so that an old interpreter answers instead of failing on the syntax.
-PROGRAM = """\
-import sys
-if sys.version_info < (3, 9):
-    text = '{{"cause": "unsupported-python", "message": "Python %d.%d is older than 3.9"}}' % sys.version_info[:2]
-    sys.stdout.write('\\x1e{{"import_error": ' + text + '}}\\n')
-    sys.exit(0)
-exec(compile({child}, "<envkit smoke child>", "exec"))
-main({task})
-"""
 
 
 class Task(NamedTuple):
@@ -146,8 +135,6 @@ def _one_child(
     progress = _Progress()
     runs = [task._asdict() for task in tasks]
     task = {"framework": framework, "runs": runs, "seed": SEED, "threads": conditions.threads, "sources": sources}
-    # JSON text is a valid Python string literal; the task itself is decoded by the child.
-    program = PROGRAM.format(child=json.dumps(sources["child"]), task=json.dumps(json.dumps(task)))
 
     def on_record(record: dict[str, Any]) -> None:
         event = progress.hear(record, framework)
@@ -165,7 +152,7 @@ def _one_child(
         child = harness.run(
             [conditions.python, "-"],
             deadline_seconds=None,  # each stage has its own, see on_idle
-            stdin=program.encode("ascii"),
+            stdin=program("smoke", sources["child"], task),
             env=conditions.env,
             on_record=on_record,
             on_idle=on_idle,

@@ -56,18 +56,19 @@ def _renewed(row: str, settled: dict[str, bytes]) -> str:
     return f"{path},sha256={digest},{len(settled[name])}"
 
 
-def size_bytes(folder: Path) -> int:
-    """What the files of a folder take, as far as they can be looked at."""
-    total, waiting = 0, [str(folder)]
+def weigh(folder: Path) -> tuple[int, int]:
+    """Bytes and inodes of what is in a folder, as far as it can be looked at."""
+    total, entries, waiting = 0, 0, [str(folder)]
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as found:
+            for entry in found:
+                entries += 1
                 with contextlib.suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                     else:
                         total += entry.stat(follow_symlinks=False).st_size
-    return total
+    return total, entries
 
 
 def owner_command(target: Path, building: Path) -> list[str]:

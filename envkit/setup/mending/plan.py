@@ -10,7 +10,7 @@ from envkit.errors import SetupError
 from envkit.facts.software import Package as Installed
 from envkit.facts.software import Python
 from envkit.setup.mending import mend
-from envkit.setup.mending.duplicate import copy_command, owner_command, size_bytes
+from envkit.setup.mending.duplicate import copy_command, owner_command, weigh
 from envkit.setup.mending.mend import Changes
 from envkit.setup.plan import Move, Plan, Step, building_folder, count, previous_folder, size
 from envkit.setup.resolving.resolve import Resolved
@@ -54,7 +54,7 @@ def mending_plan(
     fetched = [move for move in moves if move.after]
     going = [move.name for move in moves if not move.after]
     again = [word for move in fetched if move.before == move.after for word in ("--reinstall-package", move.name)]
-    copied = size_bytes(target)
+    copied, _ = weigh(target)
     steps = [Step(title=f"Copying it, {size(copied)}", kind="copy", argv=copy_command(target, building))]
     steps += [Step(title="Clearing it up", kind="run", argv=argv) for argv in clearing(changes, target, building)]
     # A package that is there twice goes first: by RECORD, or where that is another's, the metadata alone.
