@@ -1,6 +1,6 @@
 """`python -m benchmarks.smoke_faults.child TASK`, where NumPy is: one JSON line for each observation.
 
-{"seed", "golden"}; {"seed", "fault" (null: none), "observation"}; {"seed", "fault", "optimizer", "values"}
+{"task"}; {"seed", "golden"}; {"seed", "fault" (null: none), "observation"}; {"seed", "fault", "optimizer", "values"}
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from envkit.smoke.cases import CASES, Case, images
 from envkit.smoke.reference.golden import start, trajectory
 from envkit.smoke.reference.probes import best
 
-STEPS = 20
 TRAINED = 3
 """Seeds in which faults of the gradient are trained with; in the others their gradient is enough."""
 RECORDS = os.fdopen(os.dup(1), "w")
@@ -31,27 +30,27 @@ ALONE = {
 
 
 def main(task: dict[str, Any]) -> None:
-    """task: {"case", "seeds", "framework" ("numpy" or one with an adapter), "dtype", "variant"}."""
-    name, framework, dtype, variant = (task[what] for what in ("case", "framework", "dtype", "variant"))
+    """task: {"case", "seeds", "framework" ("numpy" or one with an adapter), "dtype", "variant", "device", "steps"}."""
+    name, framework, dtype, steps = (task[what] for what in ("case", "framework", "dtype", "steps"))
     form = frameworks.form(framework)
+    emit(task=task)
     for count, seed in enumerate(task["seeds"]):
-        case, expected = with_probe(name, seed, form)
+        case, expected = with_probe(name, seed, form, steps)
         emit(seed=seed, golden=expected, form=form)
         optimizer = case.optimizer.name
         if framework != "numpy":
-            emit(seed=seed, fault=None, observation=frameworks.observe(framework, case, dtype, variant, STEPS))
-            values = frameworks.optimize(framework, optimizer, seed, dtype, variant)
-            emit(seed=seed, fault=None, optimizer=optimizer, values=values)
+            emit(seed=seed, fault=None, observation=frameworks.observe(case, task))
+            emit(seed=seed, fault=None, optimizer=optimizer, values=frameworks.optimize(optimizer, seed, task))
             continue
         for fault in (None, *(fault for fault in FAULTS if name in fault.cases)):
             said = {"seed": seed, "fault": fault.name if fault else None}
-            steps = 0 if fault and fault.at_once and count >= TRAINED else STEPS
-            emit(**said, observation=observe(case, fault, dtype, steps))
+            untrained = fault and fault.at_once and count >= TRAINED
+            emit(**said, observation=observe(case, fault, dtype, 0 if untrained else steps))
             if fault is None or (ALONE & fault.update.keys() and fault.update.get("decay") != "matrices"):
                 emit(**said, optimizer=optimizer, values=optimize(optimizer, seed, fault, dtype))
 
 
-def with_probe(name: str, seed: int, form: str) -> tuple[Case, dict[str, Any]]:
+def with_probe(name: str, seed: int, form: str, steps: int) -> tuple[Case, dict[str, Any]]:
     """The case of a seed and its golden data; the CNN's with two images without kinks, which only some seeds have."""
     case = CASES[name](seed)
     if name == "cnn" and case.probe is None:
@@ -61,7 +60,7 @@ def with_probe(name: str, seed: int, form: str) -> tuple[Case, dict[str, Any]]:
         "seed": seed,
         "gradient": start(case, case.batches[0]),
         "probe": start(case, case.probe) if case.probe else None,
-        "trajectory": {form: trajectory(case, form, STEPS)} if case.steps else {},
+        "trajectory": {form: trajectory(case, form, steps)} if case.steps else {},
     }
 
 

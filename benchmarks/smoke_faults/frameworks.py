@@ -9,12 +9,12 @@ from benchmarks.smoke_faults.training import difference, finite, lists
 from envkit.smoke.cases import OPTIMIZERS, Case, prescribed
 
 
-def observe(framework: str, case: Case, dtype: str, variant: str, steps: int) -> dict[str, Any]:
-    """As `training.observe`, of a framework on the CPU."""
-    adapter = importlib.import_module(f"envkit.smoke.adapters.{framework}")
-    models = importlib.import_module(f"envkit.smoke.models.{framework}")
-    device, _ = adapter.open_device("cpu", 0)
-    network = adapter.build(models, case, device, dtype, variant)
+def observe(case: Case, task: dict[str, Any]) -> dict[str, Any]:
+    """As `training.observe`, of the framework, device, dtype and variant of a task."""
+    adapter = importlib.import_module(f"envkit.smoke.adapters.{task['framework']}")
+    models = importlib.import_module(f"envkit.smoke.models.{task['framework']}")
+    device, _ = adapter.open_device(task["device"], 0)
+    network = adapter.build(models, case, device, task["dtype"], task["variant"])
 
     def gradient(batch: tuple[Any, Any]) -> dict[str, Any]:
         loss, gradients = network.gradient(*batch)
@@ -25,16 +25,18 @@ def observe(framework: str, case: Case, dtype: str, variant: str, steps: int) ->
         "gradient": gradient(case.batches[0]),
         "probe": gradient(case.probe) if case.probe else None,
     }
-    losses = [finite(network.step(step)) for step in range(steps if case.steps else 0)]
+    losses = [finite(network.step(step)) for step in range(task["steps"] if case.steps else 0)]
     travel = difference(network.parameters(), started) if losses else {}
-    described = {"case": case.name, "framework": framework, "device": "cpu", "dtype": dtype, "variant": variant}
+    described = {what: task[what] for what in ("case", "framework", "device", "dtype", "variant")}
     return {**described, **observation, "losses": losses, "travel": travel, "tensors": network.where()}
 
 
-def optimize(framework: str, name: str, seed: int, dtype: str, variant: str) -> list[float]:
-    adapter = importlib.import_module(f"envkit.smoke.adapters.{framework}")
-    device, _ = adapter.open_device("cpu", 0)
-    values: list[float] = adapter.optimize(OPTIMIZERS[name], prescribed(seed), device, dtype, variant)
+def optimize(name: str, seed: int, task: dict[str, Any]) -> list[float]:
+    """The prescribed gradients through an optimizer of the task's framework, in the type of its weights."""
+    adapter = importlib.import_module(f"envkit.smoke.adapters.{task['framework']}")
+    device, _ = adapter.open_device(task["device"], 0)
+    dtype = "float64" if task["dtype"] == "float64" else "float32"
+    values: list[float] = adapter.optimize(OPTIMIZERS[name], prescribed(seed), device, dtype, task["variant"])
     return values
 
 
