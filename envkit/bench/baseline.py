@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
 
-from envkit.bench.types import SCHEMA, BenchReport, Machine
+from envkit.bench.types import SCHEMA, BenchReport, Kind, Machine, Measurement
 from envkit.errors import InputError
 from envkit.redact import redact
 
@@ -53,6 +54,18 @@ def refuse_another_machine(path: str, there: Machine, here: Machine) -> None:
         differences.append(f"its GPUs are {_names(there)}, here they are {_names(here)}")
     if differences:
         raise InputError(f"--baseline {path} is of another machine: {'; '.join(differences)}", hint=HINT)
+
+
+def lost(earlier: BenchReport, kinds: Collection[Kind], results: Sequence[Measurement]) -> list[Measurement]:
+    """A failure for each GPU that was measured then and is not there now."""
+    now = {result.device for result in results}
+    then = [m for m in earlier.measurements if m.kind in kinds and ":" in m.device and "-" not in m.device]
+    gone = {m.device: m.kind for m in reversed(then) if m.value is not None and m.device not in now}
+    message = "it is in the baseline, and PyTorch does not see it now"
+    return [
+        Measurement(kind=kind, device=device, status="fail", cause="device-missing", message=message)
+        for device, kind in sorted(gone.items())
+    ]
 
 
 def refuse_unwritable(path: str) -> None:

@@ -14,6 +14,7 @@ from envkit import harness
 from envkit.bench.types import Event, Kind, Measurement
 from envkit.smoke import ending
 from envkit.smoke import program as smoke_program
+from envkit.smoke.framework import read_sources
 
 FOLDER = Path(__file__).parent / "measures"
 
@@ -157,6 +158,7 @@ def _program(tasks: Sequence[Task], conditions: Conditions, *, torch: bool, rank
         "torch": torch,
         "measurements": [(task.measure, task.device, task.variant) for task in tasks],
         "sources": sources,
+        "smoke": read_sources("torch") if any(task.kind == "step" for task in tasks) else {},
         "threads": conditions.threads,
         "memory_bytes": conditions.memory_bytes,
         "rank": rank,

@@ -6,16 +6,18 @@ from typing import NamedTuple
 
 from envkit.bench.types import Measurement
 from envkit.facts.accelerators import Nvidia, NvidiaGpu
+from envkit.facts.gpus import Amd, AmdGpu
 from envkit.knowledge.peaks import Peak, Peaks
 
 
 class Gpu(NamedTuple):
-    """A GPU as PyTorch counts it, with what NVML knows of it."""
+    """A GPU as PyTorch counts it, with what its driver knows of it."""
 
     device: str
     name: str
     memory_bytes: int | None = None
     nvml: NvidiaGpu | None = None
+    amd: AmdGpu | None = None
 
 
 class Limit(NamedTuple):
@@ -25,15 +27,20 @@ class Limit(NamedTuple):
     of: str
 
 
-def gpu_of(device: str, name: str, memory_bytes: int | None, uuid: str, nvidia: Nvidia | None) -> Gpu:
-    """Joined by the UUID, which CUDA tells without its "GPU-"; a machine's only GPU is the one anyway."""
+def gpu_of(
+    device: str, name: str, memory_bytes: int | None, uuid: str, nvidia: Nvidia | None, *, amd: Amd | None = None
+) -> Gpu:
+    """NVIDIA's joined by the UUID, which CUDA tells without its "GPU-"; a machine's only GPU is the one anyway."""
     gpus = (nvidia.gpus or []) if nvidia else []
     same = [gpu for gpu in gpus if uuid and gpu.uuid == f"GPU-{uuid}"] or (gpus if len(gpus) == 1 else [])
-    return Gpu(device, name, memory_bytes, same[0] if same else None)
+    others = (amd.gpus or []) if amd and not gpus else []
+    return Gpu(device, name, memory_bytes, same[0] if same else None, others[0] if len(others) == 1 else None)
 
 
 def limit_of(measurement: Measurement, gpus: dict[str, Gpu], nvidia: Nvidia | None, peaks: Peaks) -> Limit | None:
-    """None where nobody knows: CPUs, disks, cards that are not in the table, parts of cards."""
+    """None where nobody knows: CPUs, disks, steps, cards that are not in the table, parts of cards."""
+    if measurement.kind == "step":
+        return None
     names = list(gpus) if measurement.device == "all" else measurement.device.split("-")
     if not names or not all(name in gpus for name in names):
         return None

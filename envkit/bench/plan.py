@@ -10,8 +10,11 @@ from envkit.bench.children import Task
 from envkit.bench.types import Kind
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+DTYPES = ("float32", "tf32", "bfloat16", "float16", "fp8", "float64")
 TRANSFERS = ("h2d-pinned", "h2d-pageable", "d2h-pinned", "d2h-pageable")
 PAGEABLE = TRANSFERS[1::2]
+MODELS = ("mlp", "cnn-smooth", "lstm", "transformer")
+"""Of smoke; its cnn differs from cnn-smooth in nothing that takes time."""
 
 
 def on_host(kinds: Collection[str]) -> list[Task]:
@@ -20,9 +23,10 @@ def on_host(kinds: Collection[str]) -> list[Task]:
     return [task for task in tasks if task.kind in kinds]
 
 
-def products_of_cpu(kinds: Collection[str]) -> list[Task]:
-    """Processors multiply these types with the speed they were made for; the narrower ones only some of them."""
-    return [Task("matmul", "cpu", dtype) for dtype in ("float32", "float64")] if "matmul" in kinds else []
+def on_cpu(kinds: Collection[str]) -> list[Task]:
+    """What the processors are asked in PyTorch; types narrower than these have their full speed on few of them."""
+    tasks = [Task("matmul", "cpu", dtype) for dtype in ("float32", "float64")] + _steps("cpu")
+    return [task for task in tasks if task.kind in kinds]
 
 
 def on_gpu(about: Mapping[str, Any], kinds: Collection[str]) -> list[Task]:
@@ -34,8 +38,13 @@ def on_gpu(about: Mapping[str, Any], kinds: Collection[str]) -> list[Task]:
         *(Task("matmul", name, dtype) for dtype in about["dtypes"]),
         Task("memory", name),
         *(Task("transfer", name, way) for way in ways),
+        *_steps(name),
     ]
     return [task for task in tasks if task.kind in kinds]
+
+
+def _steps(device: str) -> list[Task]:
+    return [Task("step", device, model) for model in MODELS]
 
 
 def between(names: Sequence[str], kinds: Collection[str]) -> list[Task]:

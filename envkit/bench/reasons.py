@@ -9,6 +9,7 @@ from envkit.bench.memory_modules import Modules
 from envkit.bench.types import Measurement
 from envkit.facts import Facts
 from envkit.facts.accelerators import Nvidia, NvidiaGpu
+from envkit.facts.gpus import AmdGpu
 
 THROTTLED = {
     "hw_slowdown": "the hardware slows its clocks down (heat or power)",
@@ -40,6 +41,11 @@ def of_gpus(
             seen = [gpu for gpu in during if gpu.index == before.index]
             several = f"{name}: " if len(names) > 1 else ""
             reasons += [several + reason for reason in _gpu(measurement, before, seen, nvidia)]
+        amd = gpus[name].amd if name in gpus else None
+        if amd:
+            reasons += _power_limit(amd) if measurement.kind in {"matmul", "memory"} else []
+            # Only its lanes: its driver was asked before, while the link idled in an older generation.
+            reasons += _width([(amd.pcie_width, amd.pcie_width_max)]) if measurement.kind == "transfer" else []
     return list(dict.fromkeys(reasons))
 
 
@@ -48,9 +54,7 @@ def _gpu(measurement: Measurement, before: NvidiaGpu, seen: list[NvidiaGpu], nvi
     if measurement.kind in {"matmul", "memory"}:
         told = {reason for gpu in seen for reason in gpu.throttle_reasons or []}
         reasons += [THROTTLED[reason] + _figures(reason, before, seen) for reason in THROTTLED if reason in told]
-        limit, default = before.power_limit_watts, before.power_limit_default_watts
-        if limit and default and limit < default:
-            reasons.append(f"its power limit is set to {limit:.0f} W, by default it has {default:.0f} W")
+        reasons += _power_limit(before)
     if measurement.kind in {"transfer", "peer"}:
         reasons += _pcie([*seen, before])
     if measurement.kind in {"peer", "all-reduce"} and nvidia:
@@ -62,6 +66,12 @@ def _gpu(measurement: Measurement, before: NvidiaGpu, seen: list[NvidiaGpu], nvi
             f"{len(others)} other program{'s' if len(others) > 1 else ''} compute{'s'[len(others) > 1 :]} on it"
         )
     return reasons
+
+
+def _power_limit(gpu: NvidiaGpu | AmdGpu) -> list[str]:
+    limit, default = gpu.power_limit_watts, gpu.power_limit_default_watts
+    lowered = limit and default and limit < default
+    return [f"its power limit is set to {limit:.0f} W, by default it has {default:.0f} W"] if lowered else []
 
 
 def _figures(reason: str, before: NvidiaGpu, seen: list[NvidiaGpu]) -> str:
@@ -80,18 +90,19 @@ def _figures(reason: str, before: NvidiaGpu, seen: list[NvidiaGpu]) -> str:
 
 def _pcie(seen: list[NvidiaGpu]) -> list[str]:
     """The best link that was seen: an idle GPU narrows and slows it to save power."""
-    widths = [(gpu.pcie_width, gpu.pcie_width_max) for gpu in seen if gpu.pcie_width]
+    reasons = _width([(gpu.pcie_width, gpu.pcie_width_max) for gpu in seen])
     generations = [(gpu.pcie_generation, gpu.pcie_generation_max) for gpu in seen if gpu.pcie_generation]
-    reasons = []
-    if widths:
-        width, most = max(widths, key=lambda pair: pair[0] or 0)
-        reasons += (
-            [f"PCIe x{width}" + (f" of x{most}" if most and most != width else "")] if width and width < 16 else []
-        )
     if generations:
         now, most = max(generations, key=lambda pair: pair[0] or 0)
         reasons += [f"PCIe generation {now} of {most}"] if now and most and now < most else []
     return reasons
+
+
+def _width(seen: list[tuple[int | None, int | None]]) -> list[str]:
+    width, most = max(seen, key=lambda pair: pair[0] or 0)
+    if not width or width >= 16:
+        return []
+    return [f"PCIe x{width}" + (f" of x{most}" if most and most != width else "")]
 
 
 def of_memory(modules: Modules | None) -> list[str]:

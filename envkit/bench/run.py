@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 import envkit
-from envkit.bench import judge, memory_modules, plan, reasons
+from envkit.bench import baseline as saved
+from envkit.bench import floors, judge, memory_modules, plan, reasons
 from envkit.bench.children import Conditions, measure
 from envkit.bench.limits import Gpu, gpu_of, limit_of
 from envkit.bench.machine import free_memory, machine_of, usable_processors
@@ -21,6 +22,7 @@ from envkit.bench.types import BenchReport, Device, Event, Kind, Measurement, ve
 from envkit.errors import InputError
 from envkit.facts import Facts
 from envkit.knowledge.peaks import Peaks
+from envkit.profile import Profile
 
 HOST = {"cpu", "disk"}
 
@@ -53,6 +55,7 @@ def bench(
     *,
     deadline_seconds: float = 60,
     baseline: BenchReport | None = None,
+    profile: Profile | None = None,
     on_event: Callable[[Event], None] = lambda _event: None,
     observe: Observe | None = None,
     env: Mapping[str, str] | None = None,
@@ -66,6 +69,7 @@ def bench(
         wanted: what to measure.
         deadline_seconds: for importing the framework, and for each measurement.
         baseline: an earlier report of a machine of this model.
+        profile: with floors (floors.py), which count in place of the peaks'.
         on_event: called when a measurement begins and when it has ended.
         observe: asks NVML about the GPUs, for what slows them down meanwhile.
         env: environment of the children; None: this process's.
@@ -90,6 +94,10 @@ def bench(
     results += _not_there(survey, gpus, wanted, facts)
     with sampling(observe if gpus else None) as sampler:
         results += _on_gpus(survey, gpus, wanted, conditions, sampler)
+    if baseline and survey.get("devices") and not wanted.devices:
+        results += saved.lost(baseline, wanted.kinds, results)
+    if profile and not wanted.devices:
+        results += floors.not_measured(profile, wanted.kinds, results)
 
     host_reasons = reasons.of_host(facts, load, environment.get("OMP_NUM_THREADS"))
     memory_reasons = reasons.of_memory(memory_modules.read())
@@ -97,9 +105,11 @@ def bench(
     nvidia = facts.nvidia.facts
 
     def judged(m: Measurement) -> Measurement:
-        known = host_reasons if m.device == "cpu" else reasons.of_gpus(m, nvidia, gpus, sampler.during(_key(m)))
-        known = known + (memory_reasons if (m.kind, m.device) == ("memory", "cpu") else [])
-        return judge.judged(m, limit_of(m, gpus, nvidia, peaks), earlier.get(_key(m)), known, peaks)
+        known = reasons.of_gpus(m, nvidia, gpus, sampler.during(_key(m)))
+        known += host_reasons if m.device == "cpu" or m.kind == "step" else []
+        known += memory_reasons if (m.kind, m.device) == ("memory", "cpu") else []
+        limit, floor = limit_of(m, gpus, nvidia, peaks), floors.floor_of(m, profile)
+        return judge.judged(m, limit, earlier.get(_key(m)), known, peaks, floor=floor)
 
     results = [judged(result) for result in results]
     cpu = facts.cpu.facts
@@ -121,12 +131,12 @@ def bench(
 def _on_host(wanted: Wanted, conditions: Conditions) -> tuple[list[Measurement], dict[str, Any]]:
     """The host's results, and PyTorch's survey of all devices."""
     results: list[Measurement] = []
-    products = plan.products_of_cpu(wanted.kinds) if wanted.host else []
+    on_cpu = plan.on_cpu(wanted.kinds) if wanted.host else []
     if wanted.host and (tasks := plan.on_host(wanted.kinds)):
         results += measure(tasks, conditions, torch=False)[0]
-    if not (products or wanted.gpus):
+    if not (on_cpu or wanted.gpus):
         return results, {}
-    done, survey = measure(products, conditions, torch=True)
+    done, survey = measure(on_cpu, conditions, torch=True)
     return results + done, survey
 
 
@@ -166,6 +176,7 @@ def _gpus(survey: Mapping[str, Any], wanted: Wanted, facts: Facts) -> dict[str, 
             about.get("memory_bytes"),
             about.get("uuid", ""),
             facts.nvidia.facts,
+            amd=facts.amd.facts,
         )
         for name, about in found.items()
         if name != "cpu" and wanted.has(name)

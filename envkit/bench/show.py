@@ -12,6 +12,7 @@ TITLES = {
     "matmul": "matrix product",
     "memory": "memory copy",
     "transfer": "copy",
+    "step": "training steps of",
     "peer": "copy between GPUs",
     "all-reduce": "all-reduce",
     "disk": "file",
@@ -25,6 +26,9 @@ VARIANTS = {
 }
 SLOW = 0.7
 """Reasons are told below this fraction, of what failed, and where nobody knows the peak."""
+
+KEPT_UP = 0.97
+"""Reasons are told, too, where less than this is left of it after a while."""
 
 
 def render(report: BenchReport, style: Style) -> str:
@@ -47,7 +51,7 @@ def _headline(report: BenchReport) -> str:
     if not measured:
         return "bench: nothing could be measured"
     slow = sum(m.cause in {"slow", "slower-than-baseline"} for m in report.measurements)
-    compared = any(m.fraction is not None or m.baseline is not None for m in report.measurements)
+    compared = any((m.fraction, m.baseline, m.floor) != (None, None, None) for m in report.measurements)
     verdict = f", {slow} too slow" if slow else ", none too slow" if compared else ", with nothing to compare with"
     return f"bench: {measured} of {asked} measured{verdict}, in {report.seconds:.0f} s"
 
@@ -62,7 +66,7 @@ def _measurement(m: Measurement, style: Style, told: set[str]) -> list[str]:
     lines = [head + f"{speed(m):>15}  {_compared(m)}".rstrip()]
     if m.status != "pass":
         lines += _wrapped(f"{m.message} [{m.cause}]", style)
-    if m.status != "pass" or m.fraction is None or m.fraction < SLOW:
+    if m.status != "pass" or m.fraction is None or m.fraction < SLOW or _tires(m):
         new = [reason for reason in m.reasons if reason not in told]
         told.update(new)
         lines += [line for reason in new for line in _wrapped(f"· {reason}", style)]
@@ -72,9 +76,13 @@ def _measurement(m: Measurement, style: Style, told: set[str]) -> list[str]:
     return lines
 
 
-def speed(m: Measurement) -> str:
-    """The value with three figures: "712 TFLOPS", "1.29 TFLOPS", "187 GFLOPS"."""
-    value, unit = m.value or 0.0, str(m.unit)
+def _tires(m: Measurement) -> bool:
+    return bool(m.sustained and m.value and m.sustained < KEPT_UP * m.value)
+
+
+def speed(m: Measurement, value: float | None = None) -> str:
+    """The value, or another in its unit, with three figures: "712 TFLOPS", "1.29 TFLOPS", "187 GFLOPS"."""
+    value, unit = value or m.value or 0.0, str(m.unit)
     if unit == "TFLOPS" and value < 1:
         value, unit = value * 1e3, "GFLOPS"
     if unit == "GB/s" and value < 1:
@@ -86,6 +94,10 @@ def _compared(m: Measurement) -> str:
     parts = []
     if m.fraction is not None and m.peak is not None:
         parts.append(f"{m.fraction:>4.0%} of {m.peak:,.4g} ({m.peak_of})")
+    if _tires(m):
+        parts.append(f"sustained {speed(m, m.sustained)}")
+    if m.floor_of and m.floor:
+        parts.append(f"at least {m.floor:,.4g} ({m.floor_of})")
     if m.baseline_fraction is not None:
         parts.append(f"{m.baseline_fraction:>4.0%} of the baseline")
     return ", ".join(parts)

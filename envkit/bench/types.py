@@ -8,9 +8,9 @@ import msgspec
 
 SCHEMA = "envkit.bench/1"
 
-Kind = Literal["matmul", "memory", "transfer", "peer", "all-reduce", "disk"]
+Kind = Literal["matmul", "memory", "transfer", "step", "peer", "all-reduce", "disk"]
 Status = Literal["pass", "fail", "skip", "unknown", "crash"]
-Unit = Literal["TFLOPS", "GB/s"]
+Unit = Literal["TFLOPS", "GB/s", "steps/s"]
 
 
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +20,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     device: str
     """As PyTorch names it: "cpu", "cuda:0" (ROCm's GPUs, too), "mps:0"; "cuda:0-cuda:1" for two, "all"."""
     variant: str = ""
-    """matmul: the type; transfer: "h2d-pinned" (host to device, page-locked) ...; disk: "write", "read"."""
+    """matmul: the type; transfer: "h2d-pinned" (host to device, page-locked) ...; step: the model; disk: "write" ..."""
     status: Status
     """pass: measured, and not slower than it should be; fail: slower, or it could not be measured."""
     cause: str | None = None
@@ -28,8 +28,11 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     value: float | None = None
     """The median of the repeats."""
+    sustained: float | None = None
+    """matmul of a GPU: what is left of it after a tenth of a second, for half a second."""
     unit: Unit | None = None
-    """TFLOPS: 10^12 operations a second; GB/s: 10^9 bytes a second. Copies in memory count what is read and written."""
+    """TFLOPS: 10^12 operations a second; GB/s: 10^9 bytes a second (copies in memory count what is read and written);
+    steps/s: of training, each with forward, backward and update."""
     spread: float | None = None
     """How far the quartiles of the repeats lie apart, as a fraction of the median."""
     repeats: int | None = None
@@ -44,7 +47,9 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     fraction: float | None = None
     """value / peak."""
     floor: float | None = None
-    """The fraction below which it is slow."""
+    """The value below which it is slow, in the same unit: the profile's, else a share of the peak."""
+    floor_of: str = ""
+    """Whose floor that is: "profile cluster"; "" for a share of the peak."""
     baseline: float | None = None
     """The value in the file to compare with."""
     baseline_fraction: float | None = None

@@ -15,10 +15,17 @@ SECTIONS = ("cpu", "memory", "nvidia", "amd", "apple")
 def bench(
     python: str = typer.Option("", "--python", help=_common.PYTHON_HELP),
     only: list[str] = typer.Option(
-        [], "--only", help="Only these: matmul, memory, transfer, peer, all-reduce, disk; several by commas."
+        [], "--only", help="Only these: matmul, memory, transfer, step, peer, all-reduce, disk; several by commas."
     ),
     device: list[str] = typer.Option(["all"], "--device", help="all, cpu (with its disk), cuda:0, mps:0, ..."),
     baseline: str = typer.Option("", "--baseline", help="Compare with this file, which --save wrote."),
+    profile: str = typer.Option(
+        "",
+        "--profile",
+        "-p",
+        help="Expect at least what this profile says: a name, or a file.",
+        autocompletion=_common.complete_profile,
+    ),
     save: str = typer.Option("", "--save", help="Write the report, as JSON, to this file."),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Show sizes, repeats and spread."),
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
@@ -26,13 +33,15 @@ def bench(
 ) -> None:
     """Measure the machine and compare it with what it should be.
 
-    Matrix products, copies, links between GPUs, the disk: against the hardware's peak, and a baseline. The one file it
+    Matrix products, copies, links between GPUs, the disk: against the hardware's peak, a profile's floors, and
+    a baseline. The one file it
     writes, without --save, has no name and is gone when it ends.
 
     Exit status: 0 nothing is too slow, 1 something is or failed, 2 wrong usage, 3 nothing could be said.
     """
     from envkit import interpreter, knowledge
     from envkit.bench import baseline as saved
+    from envkit.bench import floors
     from envkit.bench.machine import machine_of
     from envkit.bench.plan import KINDS
     from envkit.bench.run import Wanted
@@ -51,6 +60,9 @@ def bench(
     if save:
         saved.refuse_unwritable(save)
     earlier = saved.read(baseline) if baseline else None
+    expected = _common.profile_of(profile) if profile else None
+    if expected:
+        floors.refuse_wrong(expected)
     found = interpreter.find(python or None)
     if not found:
         raise InputError("no Python to measure with was found", hint="`envkit setup --profile cpu` makes one")
@@ -65,6 +77,7 @@ def bench(
             Wanted([kind for kind in KINDS if not kinds or kind in kinds], devices),
             deadline_seconds=timeout,
             baseline=earlier,
+            profile=expected,
             on_event=tell,
             observe=gpus_of_nvml if facts.nvidia.facts else None,
         )

@@ -19,7 +19,7 @@ def merge(base: Content, over: Content) -> Content:
     `options` by name. What an option has, and `over` names at its top, is replaced where it stands: in the option.
     """
     merged = {**base, **over}
-    for key in ("requires", "checks"):
+    for key in ("requires", "checks", "bench"):
         if key in merged:
             merged[key] = {**base.get(key, {}), **over.get(key, {})}
     options = {name: dict(option) for name, option in base.get("options", {}).items()}

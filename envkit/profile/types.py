@@ -125,6 +125,9 @@ class _Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     option is replaced like the profile's own."""
     checks: dict[str, CheckOverride] = {}
     """Overrides, by id of a check. Merged by id."""
+    bench: dict[str, float] = {}
+    """The least that `envkit bench --profile` must measure, by name, in the unit that it prints: "matmul bfloat16"
+    (of every GPU), "cpu memory", "disk read". Merged by name."""
 
 
 class Profile(_Content, frozen=True, kw_only=True, forbid_unknown_fields=True):

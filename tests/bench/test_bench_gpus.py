@@ -124,3 +124,13 @@ def test_a_figure_below_the_baselines_fails_though_the_card_could_be_worse(envir
     assert (memory.cause, memory.message) == ("slower-than-baseline", "70% of what it was")
     assert memory.baseline == pytest.approx(3000)
     assert now.baseline == before.taken_at
+
+
+def test_a_gpu_that_was_there_in_the_baseline_is_missed(environment: Make, facts: Make) -> None:
+    before = run(environment(gpus=[H100, H100]), facts(H100, H100), "memory", "peer")
+    now = run(environment(), facts(H100), "memory", "peer", baseline=before)
+    missing = now.measurements[-1]
+    assert (missing.kind, missing.device, missing.status) == ("memory", "cuda:1", "fail")
+    assert (missing.cause, len(now.measurements)) == ("device-missing", 3)
+    one = run(environment(), facts(H100), "memory", devices=("cuda:0",), baseline=before)
+    assert one.status == "healthy"

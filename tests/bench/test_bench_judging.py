@@ -14,6 +14,7 @@ from envkit.bench.sampling import Sampler
 from envkit.bench.types import Event, Measurement, verdict
 from envkit.facts import Facts, ok
 from envkit.facts.accelerators import Nvidia
+from envkit.facts.gpus import Amd, AmdGpu
 from envkit.facts.machine import Cpu
 from envkit.facts.nvidia import GpuProcess, NvidiaGpu
 from envkit.facts.nvidia_links import GpuPair, NvLink
@@ -146,6 +147,17 @@ def test_an_idle_link_is_no_reason_when_it_is_wide_at_work() -> None:
     assert why("transfer", idle, {**work, "pcie_width": 8}) == ["PCIe x8 of x16"]
     assert why("transfer", idle) == ["PCIe x4 of x16", "PCIe generation 1 of 5"]
     assert why("transfer", {"pcie_width": 4, "pcie_width_max": 4}) == ["PCIe x4"]
+
+
+def test_of_amds_only_gpu_the_power_limit_and_the_lanes_are_told() -> None:
+    card = AmdGpu(power_limit_watts=500.0, power_limit_default_watts=750.0, pcie_width=8, pcie_width_max=16)
+    idle = msgspec.structs.replace(card, pcie_generation=1, pcie_generation_max=5)
+    one = {"cuda:0": gpu_of("cuda:0", "AMD Instinct MI300X", None, "", None, amd=Amd(gpus=[idle]))}
+    assert reasons.of_gpus(measured("matmul"), None, one, []) == [
+        "its power limit is set to 500 W, by default it has 750 W"
+    ]
+    assert reasons.of_gpus(measured("transfer"), None, one, []) == ["PCIe x8 of x16"]
+    assert gpu_of("cuda:0", "AMD Instinct MI300X", None, "", None, amd=Amd(gpus=[idle, card])).amd is None
 
 
 def test_other_programs_on_the_gpu_are_a_reason() -> None:

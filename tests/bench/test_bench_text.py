@@ -88,3 +88,12 @@ def test_three_figures_and_the_unit_that_suits_them() -> None:
     values = {712.4: "712 TFLOPS", 1.288: "1.29 TFLOPS", 0.1874: "187 GFLOPS", 12345.0: "12,345 TFLOPS"}
     assert {value: speed(msgspec.structs.replace(FINE, value=value)) for value in values} == values
     assert speed(msgspec.structs.replace(SLOW, value=0.09)) == "90.0 MB/s"
+
+
+def test_what_a_gpu_keeps_up_is_told_with_the_reason_where_it_is_less() -> None:
+    reason = "it is at its power limit (1440 of 1980 MHz, 673 of 700 W)"
+    tired = msgspec.structs.replace(FINE, sustained=640.0, reasons=[reason])
+    assert any("sustained 640 TFLOPS" in line for line in shown(tired))
+    assert any(reason in line for line in shown(tired))
+    fresh = msgspec.structs.replace(tired, sustained=710.0)
+    assert not any("sustained" in line or reason in line for line in shown(fresh))

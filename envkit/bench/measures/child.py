@@ -12,6 +12,7 @@ Records, each framed by 0x1E and LF, on the original stdout (whatever a framewor
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -27,6 +28,7 @@ MEASURES = {
     "matmul": ("matmul", "measure"),
     "memory": ("copies", "memory"),
     "transfer": ("copies", "transfer"),
+    "step": ("step", "measure"),
     "peer": ("copies", "peer"),
     "all-reduce": ("all_reduce", "measure"),
     "host-memory": ("host_memory", "measure"),
@@ -40,7 +42,8 @@ def main(task_text: str) -> None:
 
     Args:
         task_text: JSON {"torch": whether to import it, "measurements": [[measure, device, variant], ...], "sources",
-            "threads", "memory_bytes": what may be taken of the host's memory, "rank": see all_reduce.py, or null}.
+            "smoke": the sources of smoke's models where a step is measured, "threads",
+            "memory_bytes": what may be taken of the host's memory, "rank": see all_reduce.py, or null}.
     """
     emit = _records()
     if sys.path[:1] == [""]:  # the working directory, which no installed program would see
@@ -68,6 +71,7 @@ def main(task_text: str) -> None:
             _leave()
         context.out_of_memory = framework.out_of_memory
         context.open_device = lambda name: framework.Device(name, task["memory_bytes"])
+        context.smoke = functools.cache(lambda name: _module(name, task["smoke"]))
     for number, (measure, device, variant) in enumerate(task["measurements"]):
         emit({"start": number})
         module, function = MEASURES[measure]
