@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from envkit.checks import check
 from envkit.checks._gpus import judged, label, reset, usable
-from envkit.findings import Findings, Remedy, fail, warn
+from envkit.findings import Finding, Findings, Remedy, fail, warn
 
 if TYPE_CHECKING:
     from envkit.facts.accelerators import Nvidia
@@ -180,3 +180,5 @@ def inforom_corrupted(nvidia: Nvidia, profile: Profile) -> Findings:
                 evidence=["nvidia-smi: infoROM is corrupted"],
                 remedy=Remedy(text="reboot; if it stays, have the board's firmware written anew", who="vendor"),
             )
+        elif gpu.inforom_corrupted is None:
+            yield Finding(status="skip", subject=label(gpu), message="its InfoROM was not read; --deep reads it")

@@ -149,7 +149,7 @@ class NvidiaGpu(msgspec.Struct, frozen=True, kw_only=True):
     vbios_version: str | None = None
     """Version of its firmware: "96.00.61.00.01"."""
     inforom_corrupted: bool | None = None
-    """The board's own store of configuration and error counts fails its checksum."""
+    """The board's own store of configuration and error counts fails its checksum; asked with --deep."""
     temperature_celsius: int | None = None
     """Temperature of its chip."""
     temperature_slowdown_celsius: int | None = None

@@ -38,7 +38,9 @@ LIBRARY_FOLDERS = (
 )
 
 
-def observe(root: str = "/", *, deadline_seconds: float = 10.0, ask_nvml: bool | None = None) -> Section[Nvidia]:
+def observe(
+    root: str = "/", *, deadline_seconds: float = 10.0, deep: bool = False, ask_nvml: bool | None = None
+) -> Section[Nvidia]:
     """NVIDIA GPUs and their driver.
 
     ok: anything of NVIDIA's is there, be it only the driver's libraries, as in CUDA's container images;
@@ -47,12 +49,13 @@ def observe(root: str = "/", *, deadline_seconds: float = 10.0, ask_nvml: bool |
     Args:
         root: where the machine's files lie.
         deadline_seconds: how long NVML may take; a busy node needs more than 2 s (libcudacxx#222).
+        deep: ask NVML what takes it long, too.
         ask_nvml: None: where the files are this machine's own.
     """
     started = time.monotonic()
     seen = _files(root)
     if (root == "/" if ask_nvml is None else ask_nvml) and (seen.pci_devices is None or _anything(seen)):
-        seen = _with_nvml(seen, nvml.ask(deadline_seconds))
+        seen = _with_nvml(seen, nvml.ask(deadline_seconds, deep=deep))
     seen = fabric.with_fabric(root, seen)
     seconds = time.monotonic() - started
     if _anything(seen):

@@ -28,10 +28,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[GpuPair] | None
 
 
-def ask(deadline_seconds: float) -> Answer:
+def ask(deadline_seconds: float, *, deep: bool = False) -> Answer:
     """Ask NVML in a child; one that does not answer by the deadline is left as it is."""
     # Run as a file, not as a module: the working directory, where anyone's json.py may lie, stays out of sys.path.
-    argv = [sys.executable, str(Path(__file__).with_name("nvml_child.py")), str(deadline_seconds * PATIENCE_SHARE)]
+    program = str(Path(__file__).with_name("nvml_child.py"))
+    argv = [sys.executable, program, str(deadline_seconds * PATIENCE_SHARE), *(["deep"] if deep else [])]
     child = harness.run(argv, deadline_seconds=deadline_seconds, on_deadline="leave")
     records = _Records(child.records)
     machine = records.said.get((), {})

@@ -3,7 +3,8 @@
 NVML can hang for ever, kill its caller, or fail for one GPU of eight (go-nvml#152, nvitop#139, nvgpu#6). So it is
 asked here, in a process that may be left behind, which imports nothing of envkit but the files beside it. A question
 without an answer for as long as argv[1] says (seconds) is left to its thread, and the next one asks about the other
-GPUs; the process then lives as long as that thread: to end it would kill a thread that is inside the driver.
+GPUs; the process then lives as long as that thread: to end it would kill a thread that is inside the driver. With
+"deep" as argv[2] it is asked what takes long, too.
 
 Records (RFC 7464), each about the machine, {"gpu": index}, or {"pair": [index, index]}:
 {"asking": field} before each question, and after it {field: value}, {"unreadable": {field: name}}, or {"error": name}
@@ -21,7 +22,7 @@ import sys
 import threading
 from typing import Any
 
-from nvml_inquiry import QUESTIONS, Inquiry  # type: ignore[import-not-found] # a file beside this one
+from nvml_inquiry import Inquiry  # type: ignore[import-not-found] # a file beside this one
 
 
 def main() -> None:
@@ -44,8 +45,9 @@ def main() -> None:
             except BrokenPipeError:  # nobody listens any more: an answer that came too late
                 os._exit(0)
 
-    emit({"gpu_fields": list(QUESTIONS)})
-    Inquiry(emit).supervise(float(sys.argv[1]))
+    inquiry = Inquiry(emit, deep="deep" in sys.argv[2:])
+    emit({"gpu_fields": inquiry.questions})
+    inquiry.supervise(float(sys.argv[1]))
     os._exit(0)  # everything is said: a driver that hangs or crashes while it is unloaded takes nothing back
 
 

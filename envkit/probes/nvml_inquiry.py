@@ -16,7 +16,7 @@ from itertools import combinations
 from typing import Any
 
 from nvml_links import peers  # type: ignore[import-not-found] # a file beside this one
-from nvml_questions import QUESTIONS  # type: ignore[import-not-found]
+from nvml_questions import QUESTIONS, SLOW  # type: ignore[import-not-found]
 from nvml_readings import Device, NotAReadingError, reason  # type: ignore[import-not-found]
 
 LIBRARY = "libnvidia-ml.so.1"
@@ -36,8 +36,9 @@ class Inquiry:
     Several threads may work on it: one, and those that wait inside NVML; when such a one comes back it goes on.
     """
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, emit: Callable[[dict[str, Any]], None], *, deep: bool) -> None:
         self.emit = emit
+        self.questions = [field for field in QUESTIONS if deep or field not in SLOW]
         self.lock = threading.Lock()
         self.nvml: Any = None
         self.devices: dict[int, Any] = {}
@@ -128,7 +129,7 @@ class Inquiry:
         if count > MOST_GPUS:
             raise NotAReadingError(f"{count} GPUs cannot be")
         with self.lock:
-            self.waiting.extend(((index,), field) for field in ("handle", *QUESTIONS) for index in range(count))
+            self.waiting.extend(((index,), field) for field in ("handle", *self.questions) for index in range(count))
             self.waiting.extend((pair, "peers") for pair in combinations(range(count), 2))
         return count
 

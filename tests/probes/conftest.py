@@ -53,7 +53,7 @@ def observe(driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ob
         (tmp_path / "script").write_text(script)
         monkeypatch.setenv("NVML_SCRIPT", str(tmp_path / "script"))
         monkeypatch.setenv("LD_LIBRARY_PATH", str(folder))
-        section = nvidia.observe(**{"deadline_seconds": 30.0, **options})
+        section = nvidia.observe(**{"deadline_seconds": 30.0, "deep": True, **options})
         assert section.outcome == "ok"
         assert section.facts is not None
         return section.facts

@@ -161,3 +161,11 @@ def test_a_gpu_lost_between_two_questions_is_asked_no_third(observe: Observe, wh
     assert facts.pairs == []
     assert gpus(facts)[0].memory_total_bytes == 24 << 30
     assert gpus(facts)[1].error is None
+
+
+def test_what_takes_nvml_long_is_asked_only_where_there_is_time(observe: Observe) -> None:
+    damaged = "nvmlDeviceGetInforomConfigurationChecksum 0 CORRUPTED_INFOROM\n"
+    (gpu,) = gpus(observe(damaged, deep=False))[:1]
+    assert gpu.inforom_corrupted is None
+    assert "inforom_corrupted" not in gpu.unreadable
+    assert gpus(observe(damaged, deep=True))[0].inforom_corrupted

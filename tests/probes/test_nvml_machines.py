@@ -75,7 +75,7 @@ def server(changes: dict[str, Any]) -> Facts:
 def test_a_machine_has_the_report_that_was_read_and_agreed(seen: Facts, request: pytest.FixtureRequest) -> None:
     report = examine(seen, Profile(), load(), discover(), select=AREAS)
     assert not [f for f in report.findings if f.status == "crash"]
-    body, _tally = render(report, Style(width=110)).rsplit("\n\n", 1)  # the tally changes with every check
+    body, _tally = render(report, Style(width=110), seen).rsplit("\n\n", 1)  # the tally changes with every check
     text = f"{body}\n\nexit status {exit_status(report, 'fail')}\n"
     expected = NVML / "reports" / f"{request.node.callspec.params['seen']}.txt"
     if request.config.getoption("--update"):
