@@ -17,6 +17,7 @@ from envkit.smoke.types import Event, Precision, SmokeReport, Variant
 if TYPE_CHECKING:
     from rich.status import Status
 
+    from envkit.checks._visible_devices import Visible
     from envkit.facts import Facts
 
 SECTIONS = ("memory", "nvidia", "amd", "apple", "python", "torch", "tensorflow", "jax")
@@ -69,14 +70,37 @@ def train(
             long=long,
             deadline_seconds=deadline_seconds,
             memory_available_bytes=available,
+            device_memory=_free_memory(facts),
             on_event=_teller(status),
         )
 
 
 def _devices(facts: Facts) -> int:
-    """How many accelerators there are, of the kind that there is; 1 where none was counted."""
-    nvidia, amd = facts.nvidia.facts, facts.amd.facts
-    return max(1, len((nvidia.gpus if nvidia else None) or []), len((amd.gpus if amd else None) or []))
+    """How many accelerators there are to train on, of the kind that there is; 1 where none was counted."""
+    shown, amd = _shown(facts), facts.amd.facts
+    return max(1, len(shown.gpus) + len(shown.mig) if shown else 0, len((amd.gpus if amd else None) or []))
+
+
+def _shown(facts: Facts) -> Visible | None:
+    """The NVIDIA GPUs that CUDA shows a process here; None where CUDA_VISIBLE_DEVICES names some that are not known."""
+    from envkit.checks._gpus import usable
+    from envkit.checks._visible_devices import Visible, visible
+
+    gpus, python = usable(facts.nvidia.facts), facts.python.facts
+    value = python.environment.get("CUDA_VISIBLE_DEVICES") if python else None
+    return visible(value, gpus) if value is not None else Visible(gpus, [], "", by_index=True)
+
+
+def _free_memory(facts: Facts) -> dict[str, int]:
+    """Bytes that are free of each GPU, by the name that CUDA gives it; without those of which that is not known."""
+    shown = _shown(facts)
+    if not shown or (shown.by_index and len({gpu.name for gpu in shown.gpus}) > 1):  # CUDA numbers them by speed
+        return {}
+    return {
+        f"cuda:{index}": gpu.memory_free_bytes
+        for index, gpu in enumerate(shown.gpus)
+        if gpu.memory_free_bytes is not None and gpu.mig_mode != "enabled"
+    }
 
 
 def prove(python: Path, profile: Profile, style: Style, say: Callable[[str], None]) -> tuple[object, str]:
@@ -107,7 +131,8 @@ def _teller(status: Status | None) -> Callable[[Event], None] | None:
 
     def tell(event: Event) -> None:
         at = f" step {event.step}, loss {event.loss:.3g}" if event.step and event.loss is not None else ""
-        doing[event.framework] = f"{event.framework}: {event.model or ''} {event.stage}{at}".replace("  ", " ")
+        on = f" on {event.device}" if ":" in (event.device or "") else ""
+        doing[event.framework + on] = f"{event.framework}{on}: {event.model or ''} {event.stage}{at}".replace("  ", " ")
         status.update("   ".join(doing.values()))
 
     return tell

@@ -29,7 +29,7 @@ def smoke(
         [], "--precision", help="float32, float64, tf32, bfloat16, float16; bfloat16 and float16 by autocast."
     ),
     long: bool = typer.Option(False, "--long", help="200 steps instead of 20."),
-    nproc: int = typer.Option(0, "--nproc", min=0, help="Train data-parallel on so many processes or devices."),
+    nproc: int | None = typer.Option(None, "--nproc", min=1, help="Train data-parallel on so many processes."),
     plot: bool = typer.Option(False, "--plot", help="Draw each loss beside the reference's."),
     format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
     timeout: float = typer.Option(
@@ -51,7 +51,6 @@ def smoke(
     from envkit.cli import _together
     from envkit.cli._training import train
     from envkit.errors import InputError
-    from envkit.profile import Device
     from envkit.smoke import adapters
     from envkit.smoke.cases import MODELS
     from envkit.smoke.types import Precision
@@ -61,11 +60,8 @@ def smoke(
         _common.one_of("--framework", name, [info.name for info in pkgutil.iter_modules(adapters.__path__)])
     for name in (models := _common.split(model)):
         _common.one_of("--model", name, list(MODELS))
-    kind, _, index = device.partition(":")
-    if kind and kind != "all":
-        _common.one_of("--device", kind, (*get_args(Device), "all"))
-    if index and not index.isdigit():
-        raise InputError(f"--device {device}: {index!r} is no number of a device", hint="for example --device cuda:1")
+    if device:
+        _check_device(device)
     for name in _common.split(precision):
         _common.one_of("--precision", name, get_args(Precision))
     precisions: list[Precision] = msgspec.convert(_common.split(precision) or ["float32"], list[Precision])
@@ -73,9 +69,18 @@ def smoke(
     if not found:
         raise InputError("no Python to train with was found", hint="`envkit setup --profile cpu` makes one")
     if nproc or _together.launched():
-        raise typer.Exit(
-            _together.train(found, nproc or None, frameworks=chosen, models=models, format_=format_, timeout=timeout)
+        given = {"--profile": profile, "--compiled": compiled, "--precision": precision, "--long": long, "--plot": plot}
+        status = _together.train(
+            found,
+            nproc,
+            frameworks=chosen,
+            models=models,
+            format_=format_,
+            timeout=timeout,
+            device=device,
+            unused=[name for name, value in given.items() if value],
         )
+        raise typer.Exit(status)
     report = train(
         found,
         lambda facts: _common.profile_of(profile, facts),
@@ -97,3 +102,18 @@ def smoke(
         if not report.runs:
             sys.stderr.write(f"  hint: no framework is installed in {found.path}: envkit setup --profile cpu\n")
     raise typer.Exit({"healthy": 0, "unhealthy": 1, "unknown": 3}[report.status])
+
+
+def _check_device(device: str) -> None:
+    """Raise InputError where it names no device: a kind, perhaps with a number, or all."""
+    from typing import get_args
+
+    from envkit.errors import InputError
+    from envkit.profile import Device
+
+    kind, colon, index = device.partition(":")
+    _common.one_of("--device", kind, (*get_args(Device), "all"))
+    if colon and kind in {"cpu", "all"}:
+        raise InputError(f"--device {device}: {kind} has no numbers", hint="for example --device cuda:1")
+    if colon and not (index.isascii() and index.isdigit()):
+        raise InputError(f"--device {device}: {index!r} is no number of a device", hint="for example --device cuda:1")

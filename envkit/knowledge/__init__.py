@@ -25,6 +25,7 @@ from envkit.knowledge.hardware import GpuModel, Gpus, KnownBads, Xids, model_of
 from envkit.knowledge.packages import PackageNames
 from envkit.knowledge.peaks import Peaks
 from envkit.knowledge.smoke import SmokeTable
+from envkit.knowledge.smoke_memory import SmokeMemory
 from envkit.knowledge.tables import (
     Cause,
     Causes,
@@ -54,6 +55,7 @@ TABLES = (
     "peaks",
     "translations",
     "smoke",
+    "smoke_memory",
 )
 _HERE = Path(__file__).parent
 
@@ -135,6 +137,10 @@ class Knowledge:
     def smoke(self) -> SmokeTable:
         return self._read("smoke", SmokeTable)
 
+    @cached_property
+    def smoke_memory(self) -> SmokeMemory:
+        return self._read("smoke_memory", SmokeMemory)
+
     def gpu_model(self, name: str | None) -> GpuModel | None:
         """What is known of a GPU by its name; None where the table does not have it, or has several it could be."""
         return model_of(self.gpus.gpus, name) if name else None
@@ -194,7 +200,7 @@ def load() -> Knowledge:
         InputError: a file in the user's folder is no table of envkit, no YAML, or says what a table cannot.
     """
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    folder = Path(base).expanduser() / "envkit" / "knowledge"
+    folder = Path(os.path.expanduser(base)) / "envkit" / "knowledge"
     knowledge = Knowledge(folder)
     # A folder that may not be looked at is none. It is read at once: a mistake in it ends the command, not one check.
     if os.path.isdir(folder):

@@ -25,6 +25,9 @@ from typing import Any, NoReturn
 
 Emit = Callable[[dict[str, Any]], None]
 
+REPEATED = "mlp"
+"""The case whose gradient is computed twice over: it costs nothing."""
+
 PROGRESS_SECONDS = 0.1
 """Steps are told no more often."""
 
@@ -76,7 +79,7 @@ class _Run:
         self.adapter, self.models, self.cases, self.witness = modules.values()
         self.kind, _, index = facts["device"].partition(":")
         self.index = int(index or 0)
-        self.device: Any = None
+        self.device, self.since = None, time.time()
 
     def do(self, seed: int, steps: int) -> None:
         self._stage("device")
@@ -85,19 +88,17 @@ class _Run:
         except LookupError as error:
             self._missing("device", f"{self.facts['device']} cannot be used: {error.args[0]}")
             return
-        optimizer = ""
-        for name in self.cases.MODELS[self.facts["model"]]:
-            case = self.cases.CASES[name](seed)
+        cases = [self.cases.CASES[name](seed) for name in self.cases.MODELS[self.facts["model"]]]
+        for case in cases:
             try:
                 self._observe(case, steps if case.steps else 0)
-            except LookupError as error:
+            except LookupError as error:  # noqa: PERF203 - a case that cannot be ends the rest
                 if type(error) is not LookupError:  # KeyError and IndexError are mistakes of a framework
                     raise
                 self._missing("precision", f"{self.facts['precision']} cannot be used: {error.args[0]}")
                 return
-            optimizer = case.optimizer.name
-        self._optimize(optimizer, seed)
-        self.facts["peak_memory_bytes"] = _peak_memory()
+        self._optimize(cases[-1].optimizer.name, seed)
+        self.facts["peak_memory_bytes"] = self.witness.peak_memory()
         held = self.adapter.memory(self.device)
         self.facts["device_peak_memory_bytes"] = held and held[1]
 
@@ -112,6 +113,7 @@ class _Run:
         gradient = self._gradient(network, case.batches[0])
         probe = self._gradient(network, case.probe) if case.probe else None
         facts.update(build_seconds=built - began, gradient_seconds=clock() - built)
+        differing = self._repeat(network, case) if (case.name, facts["variant"]) == (REPEATED, "eager") else None
         losses, start = [], network.parameters() if steps else {}
         if steps:
             self._stage("first-step")
@@ -142,6 +144,7 @@ class _Run:
                     "losses": [_finite(loss) for loss in losses],
                     "travel": sketches,
                     "unchanged": [name for name, values in travel.items() if not any(values)],
+                    "differing": differing,
                     "tensors": tensors,
                     "finite": all(map(math.isfinite, [*losses, *norms])),
                     "witness": self._witnesses(),
@@ -153,6 +156,16 @@ class _Run:
         loss, gradients = network.gradient(*batch)
         sketches = {name: self.cases.sketch(values, name) for name, values in gradients.items()}
         return {"loss": _finite(loss), "tensors": sketches}
+
+    def _repeat(self, network: Any, case: Any) -> list[str] | None:
+        """What differs between two equal gradients where the framework promises none; None where it does not."""
+        promise = self.adapter.determinism(self.device)
+        if promise is None:
+            return None
+        with promise:
+            (loss, first), (again, second) = (network.gradient(*case.batches[0]) for _ in range(2))
+        pairs = {"loss": (loss, again), **{name: (values, second[name]) for name, values in first.items()}}
+        return [name for name, (one, other) in pairs.items() if repr(one) != repr(other)]  # NaN is not equal to itself
 
     def _train(self, network: Any, losses: list[float], steps: int) -> None:
         told = -math.inf
@@ -178,7 +191,7 @@ class _Run:
             return []
         words = f"{held[0] / (1 << 20):.1f} MiB held, {held[1] / (1 << 20):.1f} MiB at most"
         said = [{"what": "the framework's memory on the device", "saw": held[1] > 0, "words": words}]
-        return said + ([self.witness.processes()] if self.kind == "cuda" else [])
+        return said + (self.witness.ask(self.since) if self.kind == "cuda" else [])
 
     def _stage(self, stage: str, **more: Any) -> None:
         self.emit({"stage": stage, "model": self.facts["model"], "device": self.facts["device"], **more})
@@ -229,15 +242,6 @@ def _last_line(error: BaseException) -> str:
 
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _peak_memory() -> int | None:
-    try:
-        import resource  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _leave() -> NoReturn:

@@ -29,9 +29,6 @@ FOLDER = Path(__file__).parent / "golden"
 SEED = 0
 """Of the golden data that ship."""
 
-CONSEQUENCES = ("wrong-gradient", "wrong-optimizer", "wrong-trajectory", "parameters-unchanged")
-"""Causes that others explain, the first ones the next: what is computed elsewhere, or lost, leads the rest astray."""
-
 
 class Said(msgspec.Struct):
     """What a child said of one run before its result."""
@@ -149,7 +146,7 @@ def _seen(observations: list[Observation], form: Form) -> dict[str, Any]:
 
 
 def _cause(judged: list[tuple[Observation, Judgement]]) -> tuple[str | None, str]:
-    """The cause that explains the others, in words; or what was reached."""
+    """The cause that explains the others, in words; or why nothing can be said; or what was reached."""
     failed = [(observation, judgement) for observation, judgement in judged if judgement.status == "fail"]
     causes = [(_named(observation, judgement), observation, judgement) for observation, judgement in failed]
     # A gradient that is lost leaves its parameter unchanged, and the trajectory is off by both.
@@ -158,10 +155,15 @@ def _cause(judged: list[tuple[Observation, Judgement]]) -> tuple[str | None, str
         causes, key=lambda found: last.index(found[0]) if found[0] in last else -1
     ):
         return cause, f"{observation.case}: {judgement.words}"
+    for observation, judgement in judged:
+        if judgement.status == "unknown":
+            return None, f"{observation.case}: {judgement.words}"
     return None, ", ".join(_figures(judgement for _, judgement in judged))
 
 
 def _named(observation: Observation, judgement: Judgement) -> str:
+    if judgement.check == "repetition":
+        return "not-repeatable"
     if judgement.check != "device":
         return f"wrong-{judgement.check}"
     elsewhere = [used for _, used, _ in observation.tensors if used != observation.device]

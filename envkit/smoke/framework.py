@@ -1,4 +1,4 @@
-"""All runs of one framework in a child; in a fresh one for the rest when a run took the child with it."""
+"""All runs of one framework on one device in a child; in a fresh one for the rest when a run took the child with it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def train(framework: str, tasks: list[Task], conditions: Conditions) -> list[Out
         sources = read_sources(framework)
     except FileNotFoundError:
         nothing = Verdict("unknown", "no-adapter", f"envkit has no smoke test for {framework} yet")
-        return [_blame(framework, task, nothing, conditions) for task in tasks]
+        return [blame(framework, task, nothing, conditions) for task in tasks]
     outcomes: list[Outcome] = []
     while len(outcomes) < len(tasks):
         pending = tasks[len(outcomes) :]
@@ -108,7 +108,7 @@ def train(framework: str, tasks: list[Task], conditions: Conditions) -> list[Out
             # Before the first model, the cause is the same for all of them.
             common = progress.stage in {"start", "import"}
             blamed = pending[len(progress.outcomes) :] if common else [pending[len(progress.outcomes)]]
-            outcomes += [_blame(framework, task, verdict, conditions) for task in blamed]
+            outcomes += [blame(framework, task, verdict, conditions) for task in blamed]
     return outcomes
 
 
@@ -170,7 +170,8 @@ def _one_child(
     return progress, ending.judge(child, progress.stage, doing, kills)
 
 
-def _blame(framework: str, task: Task, verdict: Verdict, conditions: Conditions) -> Outcome:
+def blame(framework: str, task: Task, verdict: Verdict, conditions: Conditions) -> Outcome:
+    """The outcome of a task of which no child could tell."""
     how = {name: value for name, value in task._asdict().items() if name != "steps"}
     result = RunResult(framework=framework, **how, **verdict._asdict())
     conditions.on_event(_done(result))

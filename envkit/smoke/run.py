@@ -1,22 +1,26 @@
-"""Smoke runs: a child for each framework, a verdict for each run whatever becomes of the child."""
+"""Smoke runs: a child for each framework and device, a verdict for each run whatever becomes of the child."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import envkit
+from envkit import knowledge
 from envkit.errors import InputError, did_you_mean
+from envkit.probes import cgroup
 from envkit.profile import SmokeRun
 from envkit.smoke.cases import MODELS
-from envkit.smoke.conclude import agree
-from envkit.smoke.framework import Conditions, Task, train
+from envkit.smoke.conclude import Outcome, agree
+from envkit.smoke.framework import Conditions, Task, blame, train
+from envkit.smoke.schedule import Child, Free, lanes, shortage
 from envkit.smoke.types import Event, Precision, SmokeReport, Variant, verdict
 
-SIDE_BY_SIDE_BYTES = 4 << 30  # CPU builds peak at 0.4 GB (PyTorch) and 0.6 GB (TensorFlow); GPU builds need more
 MAX_THREADS = 4  # the models are too small to gain from more
 STEPS, LONG_STEPS = 20, 200
 
@@ -31,6 +35,7 @@ def smoke(
     long: bool = False,
     deadline_seconds: float = 300,
     memory_available_bytes: int | None = None,
+    device_memory: Mapping[str, int] | None = None,
     on_event: Callable[[Event], None] | None = None,
     env: Mapping[str, str] | None = None,
 ) -> SmokeReport:
@@ -38,13 +43,15 @@ def smoke(
 
     Args:
         python: the inspected interpreter.
-        runs: what to compute; the runs of one framework share a child.
+        runs: what to compute; the runs of one framework on one device share a child.
         variants: each run is done eagerly, compiled, or both.
         precisions: and in each of these.
         indices: and on each of these devices of its kind; the CPU is one.
         long: trajectories have 200 steps instead of 20.
         deadline_seconds: for one stage: an import, a gradient, a first step; for a training one step.
-        memory_available_bytes: with 4 GiB or more the frameworks run side by side; less or None, one after the other.
+        memory_available_bytes: what is free of the machine's. Children that share a device run side by side only where
+            that is enough for all; a child that needs more than there is is not started. None: not known.
+        device_memory: what is free of a device's, likewise, by its name ("cuda:0").
         on_event: called when a run enters a stage and with its result; from other threads, one call at a time.
         env: environment of the children before envkit's own settings; None: this process's.
 
@@ -55,10 +62,10 @@ def smoke(
 
     started = time.monotonic()
     taken_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    tasks = _tasks(runs, variants, precisions, indices, LONG_STEPS if long else STEPS)
-    together = len(tasks) > 1 and (memory_available_bytes or 0) >= SIDE_BY_SIDE_BYTES
-    workers = len(tasks) if together else 1
-    environment = _environment(os.environ if env is None else env, workers)
+    children = _children(runs, variants, precisions, indices, LONG_STEPS if long else STEPS)
+    free = Free(memory_available_bytes, device_memory or {})
+    short = {(child.framework, child.device): shortage(child, free) for child in children}
+    side_by_side = lanes([child for child in children if not short[child.framework, child.device]], free)
     lock = threading.Lock()
 
     def report(event: Event) -> None:
@@ -66,22 +73,28 @@ def smoke(
             with lock:
                 on_event(event)
 
-    conditions = Conditions(
-        python=python,
-        env=environment,
-        threads=environment["OMP_NUM_THREADS"],
-        deadline_seconds=deadline_seconds,
-        on_event=report,
-        stop=threading.Event(),
-    )
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(train, framework, wanted, conditions) for framework, wanted in tasks.items()]
+    with _scratch() as folder, ThreadPoolExecutor(max(1, len(side_by_side))) as pool:
+        environment = _environment(os.environ if env is None else env, len(side_by_side), folder)
+        conditions = Conditions(
+            python=python,
+            env=environment,
+            threads=environment["OMP_NUM_THREADS"],
+            deadline_seconds=deadline_seconds,
+            on_event=report,
+            stop=threading.Event(),
+        )
+        futures = [pool.submit(_train_all, lane, conditions) for lane in side_by_side]
         try:
-            outcomes = [outcome for future in futures for outcome in future.result()]
+            done = {key: outcomes for future in futures for key, outcomes in future.result().items()}
         except BaseException:  # Ctrl-C, or on_event failed: no child goes on
             conditions.stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+        for child in children:
+            if verdict_on := short[child.framework, child.device]:
+                blamed = [blame(child.framework, task, verdict_on, conditions) for task in child.tasks]
+                done[child.framework, child.device] = blamed
+    outcomes = [outcome for child in children for outcome in done[child.framework, child.device]]
     results = [outcome.result for outcome in outcomes]
     return SmokeReport(
         envkit=envkit.__version__,
@@ -94,15 +107,19 @@ def smoke(
     )
 
 
-def _tasks(
+def _train_all(lane: list[Child], conditions: Conditions) -> dict[tuple[str, str], list[Outcome]]:
+    return {(child.framework, child.device): train(child.framework, child.tasks, conditions) for child in lane}
+
+
+def _children(
     runs: Sequence[SmokeRun],
     variants: Sequence[Variant],
     precisions: Sequence[Precision],
     indices: Sequence[int],
     steps: int,
-) -> dict[str, list[Task]]:
-    """What to do in each framework, in every way."""
-    tasks: dict[str, list[Task]] = {}
+) -> list[Child]:
+    """What to do in each framework on each device, in every way."""
+    tasks: dict[tuple[str, str], list[Task]] = {}
     for run in runs:
         for model in run.models:
             if model not in MODELS:
@@ -111,21 +128,39 @@ def _tasks(
                     hint=f"known models: {', '.join(MODELS)}",
                 )
         devices = [run.device] if run.device == "cpu" else [_device(run.device, index) for index in indices]
-        ways = itertools.product(run.models, devices, precisions, variants)
-        tasks.setdefault(run.framework, []).extend(Task(*way, steps) for way in ways)
-    return tasks
+        for device in devices:
+            ways = itertools.product(run.models, [device], precisions, variants)
+            tasks.setdefault((run.framework, device), []).extend(Task(*way, steps) for way in ways)
+    table = knowledge.load().smoke_memory
+    children = []
+    for (framework, device), own in tasks.items():
+        words = {framework, device.partition(":")[0], *(word for task in own for word in (task.model, task.variant))}
+        children.append(Child(framework, device, own, table.need(words)))
+    return children
 
 
 def _device(kind: str, index: int) -> str:
     return f"{kind}:{index}" if index else kind
 
 
-def _environment(base: Mapping[str, str], workers: int) -> dict[str, str]:
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for what compilers leave behind; "" where there is no place for one."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="envkit-smoke-", ignore_cleanup_errors=True)
+    except OSError:
+        yield ""
+        return
+    with folder:
+        yield folder.name
+
+
+def _environment(base: Mapping[str, str], workers: int, folder: str) -> dict[str, str]:
     """The children's environment; threads, unless they are set already, share the processors.
 
     With more threads than processors the waiting threads of OpenMP spin: PyTorch then trains ten times slower.
     """
-    threads = max(1, min(MAX_THREADS, _processors() // workers))
+    threads = max(1, min(MAX_THREADS, _processors() // max(1, workers)))
     defaults = {
         "OMP_NUM_THREADS": str(threads),
         "TF_NUM_INTRAOP_THREADS": str(threads),
@@ -135,13 +170,16 @@ def _environment(base: Mapping[str, str], workers: int) -> dict[str, str]:
         "KERAS_BACKEND": "tensorflow",
         "TF_FORCE_GPU_ALLOW_GROWTH": "true",  # neither framework may take all of a GPU while the other trains on it
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-        "PYTHONDONTWRITEBYTECODE": "1",  # proving changes nothing
+        # Proving changes nothing.
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "JAX_ENABLE_COMPILATION_CACHE": "false",
+        **(dict.fromkeys(("TMPDIR", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"), folder) if folder else {}),
     }
     return {**defaults, **base, **fixed}
 
 
 def _processors() -> int:
-    """Logical processors this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors that this process may keep busy: what the scheduler and the control group allow."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cgroup.cpu_quota("/")
+    return max(1, min(allowed, int(quota))) if isinstance(quota, float) else allowed

@@ -28,7 +28,8 @@ def test_both_models_train_in_both_frameworks(envkit: Envkit, cpu_stack: Path) -
     assert set(runs) == {(framework, model) for framework in frameworks for model in ("mlp", "cnn")}
     for run in runs.values():
         assert (run["status"], run["device"], run["device_used"], run["dtype"]) == ("pass", "cpu", "cpu", "float32")
-        assert {check["check"] for check in run["checks"]} == {"gradient", "trajectory", "optimizer", "device"}
+        checks = {check["check"] for check in run["checks"]} - {"repetition"}
+        assert checks == {"gradient", "trajectory", "optimizer", "device"}
         assert all(check["status"] == "pass" for check in run["checks"])
         assert run["precision_seen"] == "float32"
         assert min(run["steps_per_second"], run["import_seconds"], run["train_seconds"]) > 0

@@ -30,6 +30,8 @@ def optimize(optimizer, prescribed, device, dtype, variant):
     return [0.0]
 def out_of_memory(error):
     return "alloc" in str(error)
+def determinism(device):
+    return None
 def memory(device):
     return None
 """

@@ -19,7 +19,7 @@ from envkit.smoke.distributed.types import TogetherEvent, World
 WORKER = """
 import os, time
 VERSION = "1.0"
-def meet(task, say):
+def meet(task, modules, say):
     say({"stage": "meet"})
 def wait(what, task):
     folder, rank = os.environ["FOLDER"], task["rank"]
@@ -51,7 +51,7 @@ def train(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Train:
     def with_fault(fault: str, deadline_seconds: float = 30, size: int = 3, before: str = "") -> World:
         sources = {"child": whole["child"], "worker": before + WORKER.replace("FAULT", fault)}
         monkeypatch.setattr(together, "read_sources", lambda _framework: dict(sources))
-        monkeypatch.setattr(together, "_divides", lambda *_: None)
+        monkeypatch.setattr(together, "need_equal_shares", lambda *_: None)
         env = {**os.environ, "FOLDER": str(tmp_path)}
         return together.train_together(sys.executable, size, deadline_seconds=deadline_seconds, env=env).worlds[0]
 

@@ -85,7 +85,9 @@ def test_a_node_whose_name_is_no_hosts_is_asked_for_its_address(
     ("change", "words"),
     [
         ({"RANK": "x"}, "RANK='x': expected a number"),
-        ({"RANK": "4"}, "rank 4 of 4 ranks: expected 0 to 3"),
+        ({"RANK": "4"}, "RANK=4 and WORLD_SIZE=4: expected a rank below the number of ranks"),
+        ({"WORLD_SIZE": "1"}, "RANK=3 and WORLD_SIZE=1: expected a rank below the number of ranks"),
+        ({"MASTER_PORT": "70000"}, "MASTER_PORT=70000: expected 1 to 65535"),
         ({"MASTER_ADDR": ""}, "MASTER_ADDR is not: where is rank 0?"),
         ({"MASTER_PORT": "http"}, "MASTER_PORT='http': expected a number"),
     ],
@@ -94,6 +96,14 @@ def test_variables_that_are_not_usable_are_named(change: dict[str, str], words: 
     with pytest.raises(InputError) as refused:
         place_of({**TORCHRUN, **change})
     assert words in refused.value.message
+
+
+@pytest.mark.parametrize(("env", "other"), [({"RANK": "1"}, "WORLD_SIZE"), ({"WORLD_SIZE": "2"}, "RANK")])
+def test_half_of_what_a_launcher_sets_is_not_taken_for_training_alone(env: dict[str, str], other: str) -> None:
+    with pytest.raises(InputError, match=f"is set, {other} is not") as refused:
+        place_of(env)
+    assert refused.value.hint == f"a launcher sets both; to train alone: `env -u {next(iter(env))} envkit smoke`"
+    assert place_of({**SRUN, **env, "MASTER_ADDR": "a"}), "srun says the rest"
 
 
 def test_another_nproc_than_the_launchers_is_refused() -> None:

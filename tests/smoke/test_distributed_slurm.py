@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -48,15 +49,7 @@ NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMe
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=1024
 PartitionName=p Nodes=n[1-2] Default=YES State=UP
 """
-RANK = """
-import os, sys
-sys.path.insert(0, ROOT)
-from envkit.smoke.distributed import together
-report = together.train_together(PYTHON, deadline_seconds=240, models=["mlp"])
-text = f"<{report.rank} {report.status} {len(report.worlds[0].ranks)} {report.worlds[0].message}>"
-os.write(1, text.encode() + bytes([10]))
-os._exit({"healthy": 0, "unhealthy": 1, "unknown": 3}[report.status])
-"""
+RANKS = runpy.run_path(str(Path(__file__).parent / "rank_program.py"))
 
 
 @pytest.fixture
@@ -97,13 +90,27 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
+def run_ranks(slurm: dict[str, str], program: str) -> tuple[list[str], subprocess.CompletedProcess[str]]:
+    """What each task of a step of two said, and how srun ended."""
+    argv = ["srun", "-N2", "-n2", sys.executable, program]
+    ended = subprocess.run(argv, env=slurm, capture_output=True, text=True, timeout=400, check=False)
+    return sorted(line.strip("<>") for line in ended.stdout.split("\n") if line.startswith("<")), ended
+
+
 def test_every_task_of_srun_is_a_rank(slurm: dict[str, str], cpu_stack: Path, tmp_path: Path) -> None:
     """Without MASTER_ADDR: the first node's name is no host's here, its address is asked of scontrol."""
-    program = tmp_path / "rank.py"
-    root = Path(__file__).resolve().parents[2]
-    program.write_text(f"ROOT, PYTHON = {str(root)!r}, {str(cpu_stack)!r}\n{RANK}")
-    argv = ["srun", "-N2", "-n2", sys.executable, str(program)]
-    ended = subprocess.run(argv, env=slurm, capture_output=True, text=True, timeout=300, check=False)
-    said = sorted(line for line in ended.stdout.split("\n") if line.startswith("<"))
-    assert said == ["<0 healthy 2 >", "<1 healthy 2 >"], ended.stderr
+    said, ended = run_ranks(slurm, RANKS["write_program"](tmp_path, cpu_stack, models="mlp"))
+    assert [line.split(" [")[0] for line in said] == ["0 healthy", "1 healthy"], ended.stderr
     assert ended.returncode == 0
+
+
+@pytest.mark.parametrize("process", ["os.getpid()", "os.getppid()"], ids=["the rank", "its envkit"])
+def test_a_task_of_srun_that_is_killed_is_named(
+    process: str, slurm: dict[str, str], cpu_stack: Path, tmp_path: Path
+) -> None:
+    fault = RANKS["dies_before_lstm"](tmp_path, 1, 9, process)
+    said, ended = run_ranks(slurm, RANKS["write_program"](tmp_path, cpu_stack, fault))
+    assert said[0].startswith("0 unhealthy "), ended.stderr
+    assert "rank 1 on " in said[0]
+    assert float(said[0].split("] ")[1].split()[0]) - (tmp_path / "fault").stat().st_mtime < 10
+    assert ended.returncode != 0

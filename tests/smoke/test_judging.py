@@ -19,7 +19,6 @@ from envkit.smoke.judging import (
     Witness,
     agreement,
     judge,
-    judge_repetition,
 )
 from envkit.smoke.judging.types import Trajectory
 
@@ -205,11 +204,12 @@ def test_frameworks_that_err_alike_point_at_the_device_and_one_alone_at_itself()
     assert not agreement({"torch": right, "jax": right}, [], GOLDEN.gradient)
 
 
-def test_a_repetition_that_differs_in_one_bit_is_a_finding() -> None:
-    assert judge_repetition([0.5, 0.25], [0.5, 0.25]).status == "pass"
-    differs = judge_repetition([0.5, 0.25], [0.5, math.nextafter(0.25, 1)])
+def test_a_gradient_that_comes_out_otherwise_the_second_time_is_a_finding_where_that_is_promised() -> None:
+    assert "repetition" not in {judgement.check for judgement in judge(RIGHT, GOLDEN, "torch", TABLE)}
+    assert judged("repetition", msgspec.structs.replace(RIGHT, differing=[])).status == "pass"
+    differs = judged("repetition", msgspec.structs.replace(RIGHT, differing=["loss", "conv1.kernel"]))
     assert differs.status == "fail"
-    assert "from step 1 on" in differs.words
+    assert "differs in loss and conv1.kernel" in differs.words
 
 
 def test_the_row_of_the_table_with_more_words_wins() -> None:

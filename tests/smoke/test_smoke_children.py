@@ -151,7 +151,7 @@ def test_a_failing_on_event_ends_the_children(train: Train, monkeypatch: pytest.
     assert time.monotonic() - started < 30
 
 
-def test_ctrl_c_ends_the_children_too(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_children_too_and_leaves_no_file(tmp_path: Path) -> None:
     said = tmp_path / "pid"
     (tmp_path / "torch.py").write_text(
         f"import os, time; open({str(said) + '.new'!r}, 'w').write(str(os.getpid()))\n"
@@ -162,12 +162,15 @@ def test_ctrl_c_ends_the_children_too(tmp_path: Path) -> None:
         "try:\n    smoke(sys.executable, [SmokeRun(framework='torch')])\n"
         "except KeyboardInterrupt:\n    sys.exit(130)"
     )
+    (scratch := tmp_path / "scratch").mkdir()
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(framework.__file__).parents[2]), str(tmp_path)])}
+    env["TMPDIR"] = str(scratch)
     parent = subprocess.Popen([sys.executable, "-c", program], env=env)
     try:
         while not said.exists():
             assert parent.poll() is None
             time.sleep(0.02)
+        assert len(list(scratch.iterdir())) == 1
         parent.send_signal(signal.SIGINT)
         assert parent.wait(30) == 130
     finally:
@@ -175,3 +178,4 @@ def test_ctrl_c_ends_the_children_too(tmp_path: Path) -> None:
         parent.wait()
     with pytest.raises(ProcessLookupError):
         os.kill(int(said.read_text()), 0)
+    assert list(scratch.iterdir()) == []

@@ -42,9 +42,10 @@ def test_every_check_passes_and_says_by_how_much(report: SmokeReport, name: str,
     run = of(report, name, model)
     assert (run.status, run.cause) == ("pass", None), run.message
     assert (run.device_used, run.dtype, run.precision_seen) == ("cpu", "float32", "float32")
-    assert {check.check for check in run.checks} == {"gradient", "optimizer", "trajectory", "device"}
+    repeated = {"repetition"} if (name, model) == ("torch", "mlp") else set()
+    assert {check.check for check in run.checks} == {"gradient", "optimizer", "trajectory", "device"} | repeated
     for check in run.checks:
-        if check.check != "device":
+        if check.check not in {"device", "repetition"}:
             assert check.deviation is not None
             assert check.tolerance is not None
             assert 1e-9 < check.deviation < check.tolerance
@@ -82,7 +83,8 @@ def test_events_tell_every_stage_and_every_result(report: SmokeReport, events: l
     assert stages == ["device", "build", "gradient", "first-step", "train", "optimizer", "done"]
     steps = [(event.step, event.loss) for event in told if event.stage == "train"]
     assert steps[0] == (1, of(report, "torch", "mlp").loss_first)
-    assert sorted(event.framework for event in events if event.stage == "import") == ["tensorflow", "torch"]
+    imported = [event.framework for event in events if event.stage == "import"]
+    assert sorted(imported) == ["tensorflow"] * 2 + ["torch"] * 3  # once for each device
     results = [event.result for event in events if event.stage == "done"]
     assert sorted(map(repr, results)) == sorted(map(repr, report.runs))
 
@@ -144,7 +146,7 @@ def broken(cpu_stack: Path) -> SmokeReport:
 def test_a_learning_rate_that_is_off_by_a_hundredth_fails(broken: SmokeReport, name: str) -> None:
     run = of(broken, name, "mlp")
     assert (run.status, run.cause) == ("fail", "wrong-trajectory")
-    assert {check.check: check.status for check in run.checks} == {
+    assert {check.check: check.status for check in run.checks if check.check != "repetition"} == {
         "gradient": "pass",
         "trajectory": "fail",
         "device": "pass",

@@ -12,6 +12,8 @@ An adapter is a module whose import imports the framework. It has
     optimize(optimizer, (start, gradients), device, dtype, variant) -> [float]
                                             the optimizer alone: the values after one update for each of the gradients
     out_of_memory(error) -> bool
+    determinism(device) -> context | None   in which the framework promises equal results of equal runs, bit for bit;
+                                            None where it promises nothing
     memory(device) -> (held, peak) | None   bytes of device memory now and at most so far; None where it is not counted
 
 and a network, which starts from the weights of `case`, has

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -109,6 +109,10 @@ def out_of_memory(error: BaseException) -> bool:
     return "RESOURCE_EXHAUSTED" in str(error) or "out of memory" in str(error).lower()
 
 
+def determinism(_device: Any) -> None:
+    """XLA promises it for GPUs alone, by flags (xla_gpu_exclude_nondeterministic_ops) that change what is computed."""
+
+
 def memory(device: Any) -> tuple[int, int] | None:
     counts = device.memory_stats() or {}
     if device.platform == "cpu" or "bytes_in_use" not in counts:
@@ -159,8 +163,8 @@ def _compiled(function: Any, variant: str) -> Any:
 
 def _arithmetic(device: Any, dtype: str) -> Any:
     """Set how JAX computes from here on; the type of the weights."""
-    if dtype == "tf32" and device.platform not in {"gpu", "cuda"}:
-        raise LookupError(f"{device.platform} has no TF32 in JAX")
+    if dtype == "tf32" and _kind(device) != "cuda":
+        raise LookupError(f"{_kind(device)} has no TF32 in JAX")
     jax.config.update("jax_enable_x64", dtype == "float64")
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if dtype == "tf32" else "highest")
     return jnp.float64 if dtype == "float64" else jnp.float32
@@ -171,7 +175,8 @@ def _array(values: list[float], dtype: Any, device: Any, shape: tuple[int, ...])
     name = jnp.dtype(dtype).name
     code: Any = {"int32": "i", "float32": "f", "float64": "d"}[name]
     raw = memoryview(array(code, map(int, values) if name == "int32" else values)).cast("B").cast(code, shape)
-    return jax.device_put(jnp.asarray(raw), device)
+    with jax.default_device(device):  # else it would go by way of the first GPU, even to the CPU
+        return jax.device_put(jnp.asarray(raw), device)
 
 
 def _list(tensor: Any) -> list[float]:
@@ -181,5 +186,19 @@ def _list(tensor: Any) -> list[float]:
 
 def _where(name: str, tensor: Any) -> tuple[str, str, str]:
     (device,) = tensor.devices()
-    kind = device.client.platform
-    return name, kind if kind == "cpu" else f"{kind}:{device.local_hardware_id}", str(tensor.dtype)
+    kind = _kind(device)
+    return name, kind if kind == "cpu" else f"{kind}:{_local(kind).index(device)}", str(tensor.dtype)
+
+
+@lru_cache(None)
+def _local(kind: str) -> list[Any]:
+    return list(jax.local_devices(backend=kind))
+
+
+def _kind(device: Any) -> str:
+    """Its name among the backends: `platform` is "gpu" for CUDA and ROCm both (py_client.h of jaxlib)."""
+    client = device.client
+    kind = getattr(client, "_raw_platform", client.platform)
+    if kind != "gpu":
+        return str(kind)
+    return "rocm" if "rocm" in client.platform_version.lower() else "cuda"

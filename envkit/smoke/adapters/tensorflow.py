@@ -131,6 +131,10 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
+def determinism(_device: Any) -> None:
+    """Promised only where enable_op_determinism() was called before all else, and then not what users run."""
+
+
 def memory(device: Any) -> tuple[int, int] | None:
     if device == "/CPU:0":
         return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -26,6 +27,9 @@ def open_device(kind: str, index: int = 0) -> tuple[Any, str]:
         raise LookupError(f"this PyTorch is built for ROCm {torch.version.hip}, not for CUDA")
     if kind == "rocm" and not hip:
         raise LookupError("this PyTorch is not built for ROCm")
+    driver = {"cuda": torch.cuda, "rocm": torch.cuda, "xpu": getattr(torch, "xpu", None)}.get(kind)
+    if driver and 0 < driver.device_count() <= index:
+        raise LookupError(f"there is no {kind}:{index}; PyTorch sees {driver.device_count()}")
     try:
         device = torch.device("cuda" if kind == "rocm" else kind, None if kind == "cpu" else index)
         torch.zeros(1, device=device)
@@ -108,21 +112,38 @@ class Network:
 build = Network
 
 
-def optimize(optimizer: Any, prescribed: Any, device: Any, dtype: str, _variant: str) -> list[float]:
+def optimize(optimizer: Any, prescribed: Any, device: Any, dtype: str, variant: str) -> list[float]:
     number = _float(dtype)
     start, gradients = prescribed
     values = nn.Parameter(torch.tensor(start, dtype=number, device=device))
     steps = torch.tensor(gradients, dtype=number, device=device)
-    update = _optimizer(optimizer, [values])
+    values.grad = torch.zeros_like(values)
+    update = _optimizer(optimizer, [values]).step
+    update = torch.compile(update) if variant == "compiled" else update
     for gradient in steps:
-        values.grad = gradient
-        update.step()
+        values.grad.copy_(gradient)  # compiled code is tied to the tensor
+        update()
     return _list(values)
 
 
 def out_of_memory(error: BaseException) -> bool:
     """By what it says: PyTorch, cuBLAS, cuDNN and the CPU's allocator raise different types for it."""
     return any(words in str(error) for words in ("out of memory", "can't allocate memory", "_STATUS_ALLOC_FAILED"))
+
+
+def determinism(device: Any) -> Any:
+    """On CUDA cuBLAS promises it only where CUBLAS_WORKSPACE_CONFIG said so before it was loaded."""
+    return _deterministic() if device.type == "cpu" else None
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 def memory(device: Any) -> tuple[int, int] | None:

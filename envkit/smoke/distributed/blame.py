@@ -10,6 +10,8 @@ from envkit.smoke.distributed.types import RankEnd, RankReport, Status
 STAGES = {
     "import": "importing the framework",
     "meet": "waiting for all ranks to come",
+    "store": "opening the store of rank 0",
+    "compare": "comparing software with rank 0",
     "all-reduce": "in an all-reduce of all ranks",
     "all-reduce-pairs": "in an all-reduce of ranks {ranks}",
     "broadcast": "in a broadcast of rank {ranks}",
@@ -18,8 +20,10 @@ STAGES = {
     "train": "training {model}, after step {step}",
     "agree": "waiting for the results of all ranks",
 }
-LIBRARY = ("NCCL WARN", "ProcessGroup", "gloo", "Timed out", "timed out", "Error:")
+LIBRARY = ("NCCL WARN", "ProcessGroup", "[c10d]", "gloo", "Timed out", "timed out", "Error:")
 """What lines on stderr contain that are a library's own words."""
+CPP_STACK = ("frame #", "<omitting python frames>")
+"""How lines begin that follow such words."""
 
 
 def doing(stage: Mapping[str, Any]) -> str:
@@ -72,7 +76,11 @@ def report(end: RankEnd, blamed: set[int], deadline_seconds: float) -> RankRepor
     else:
         status, cause = "crash", "lost" if end.lost else "hang"
         message = f"no answer within {deadline_seconds:g} s while {doing(end.stage)}"
-        if end.lost:
+        if end.left:
+            message += "; it waits in the kernel, and SIGKILL does not end it"
+        if end.lost and not end.stage:
+            message = "never heard of: not started, ended early, or not to be reached"
+        elif end.lost:
             message = f"it has ended, or hangs: last heard of {doing(end.stage)}"
     return RankReport(
         rank=end.rank, status=status, host=end.host, device=end.device, cause=cause, message=message, words=words
@@ -80,6 +88,6 @@ def report(end: RankEnd, blamed: set[int], deadline_seconds: float) -> RankRepor
 
 
 def _library_words(stderr: str) -> str:
-    lines = [line.strip() for line in stderr.split("\n") if line.strip()]
+    lines = [line.strip() for line in stderr.split("\n") if line.strip() and not line.startswith(CPP_STACK)]
     spoken = [line for line in lines if any(word in line for word in LIBRARY)]
     return (spoken or lines or [""])[-1][:500]

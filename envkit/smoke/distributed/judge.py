@@ -45,6 +45,7 @@ def judge_world(task: Task, ends: Mapping[int, RankEnd], seconds: float) -> Worl
         framework=task.framework,
         backend=task.backend,
         size=task.size,
+        deadline_seconds=task.deadline_seconds,
         status=_worst([*(rank.status for rank in ranks), *(check.status for check in checks)]),
         message=_headline(ranks, checks),
         version=next((end.version for end in ends.values() if end.version), None),
@@ -60,7 +61,11 @@ def _worst(statuses: Sequence[str]) -> Any:
 
 
 def _headline(ranks: Sequence[RankReport], checks: Sequence[Check]) -> str:
-    wrong = [f"rank {rank.rank} on {rank.host}: {rank.message}" for rank in ranks if rank.status in {"fail", "crash"}]
+    blamed = [rank for rank in ranks if rank.status in {"fail", "crash"}]
+    wrong = [f"rank {rank.rank} on {rank.host or '?'}: {rank.message}" for rank in blamed]
+    witness = next((rank for rank in ranks if rank.status == "skip" and rank.words), None)
+    if witness and any(rank.cause in {"hang", "lost"} for rank in blamed):
+        wrong.append(f"rank {witness.rank} on {witness.host or '?'} says: {witness.words}")
     wrong += [
         f"{' '.join(filter(None, (check.name, check.case)))}: {check.message}"
         for check in checks
@@ -100,9 +105,9 @@ def _trained(task: Task, case: str, ends: Mapping[int, RankEnd]) -> list[Check]:
         travel=found["travel"],
     )
     form = FORMS[task.framework]
-    golden = _golden(case).trajectory
+    golden = (_golden(case).trajectory or {})[form]
     tolerance = judging.tolerance_of(observation, form, Knowledge().smoke)
-    judgement = judging.judge_trajectory(observation, (golden or {})[form], tolerance)
+    judgement = judging.judge_trajectory(observation, golden, tolerance)
     bounded = [(measure.what, measure.deviation, measure.tolerance) for measure in judgement.measures]
     measures = [(what, deviation, tolerance) for what, deviation, tolerance in bounded if tolerance is not None]
     equal = _equal(case, ends) if "digests" in found else None
@@ -112,7 +117,15 @@ def _trained(task: Task, case: str, ends: Mapping[int, RankEnd]) -> list[Check]:
             "are exchanged, but not averaged as they should be" if equal.status == "pass" else "are not exchanged"
         )
         words += f"; unless one process computes wrongly too, the gradients {exchanged}"
-    trajectory = Check(name="trajectory", case=case, status=judgement.status, message=words, measures=measures)
+    trajectory = Check(
+        name="trajectory",
+        case=case,
+        status=judgement.status,
+        message=words,
+        measures=measures,
+        losses=found["losses"],
+        losses_expected=golden.losses[: len(found["losses"])],
+    )
     return [trajectory, equal] if equal else [trajectory]
 
 

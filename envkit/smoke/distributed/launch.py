@@ -121,8 +121,8 @@ def _attend(python: str, rank: int, seat: Seat, watch: Watch, on_record: Hear) -
         child = harness.run(
             [python, "-"], deadline_seconds=None, stdin=seat.program, env=seat.env, on_record=hear, on_idle=look
         )
-    except _LeftError:
-        end.cause, end.died = "hang", f"waits in the kernel, and cannot be ended, while {doing(end.stage)}"
+    except _LeftError:  # no death of its own: a big one takes its time to go, and need not be the one to blame
+        end.left = True
         return end
     end.stderr = child.stderr
     if killed is None and not end.done and not end.failed:
@@ -142,6 +142,8 @@ def take_in(end: RankEnd, record: dict[str, Any]) -> None:
         end.wrong.append(record["wrong"])
     elif "trained" in record:
         end.trained[record["trained"]["case"]] = record["trained"]
+    elif "import_error" in record:
+        end.failed = {**record["import_error"], "communication": False}
     else:
         for name in ("host", "device", "version", "failed", "done"):
             if name in record:

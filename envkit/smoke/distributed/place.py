@@ -10,6 +10,8 @@ from envkit import harness
 from envkit.errors import InputError
 
 SCONTROL_SECONDS = 10.0
+LAUNCHERS = (("RANK", "WORLD_SIZE", "LOCAL_RANK"), ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"))
+"""Variables of torchrun and its like, and of srun: the rank, the number of ranks, the rank among those of this host."""
 
 
 class Place(NamedTuple):
@@ -41,18 +43,26 @@ def place_of(env: Mapping[str, str]) -> Place | None:
     Raises:
         InputError: a variable is missing, or is not what it should be.
     """
-    if "RANK" in env and "WORLD_SIZE" in env:
-        rank, size, local = (_number(env, name, "0") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    elif "SLURM_PROCID" in env and "SLURM_STEP_NUM_TASKS" in env:
-        names = ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID")
-        rank, size, local = (_number(env, name, "0") for name in names)
-    else:
+    names = next((names for names in LAUNCHERS if names[0] in env and names[1] in env), None)
+    if names is None:
+        _need_both(env)
         return None
+    rank, size, local = (_number(env, name, "0") for name in names)
+    if rank >= size:
+        raise InputError(f"{names[0]}={rank} and {names[1]}={size}: expected a rank below the number of ranks")
     if size == 1:
         return None
-    if not 0 <= rank < size:
-        raise InputError(f"rank {rank} of {size} ranks: expected 0 to {size - 1}", hint="see RANK and WORLD_SIZE")
     return Place(rank, size, local, _address(env), _port(env))
+
+
+def _need_both(env: Mapping[str, str]) -> None:
+    """Half of what a launcher sets would make each rank train by itself, and call that a success."""
+    for name, other in (("RANK", "WORLD_SIZE"), ("WORLD_SIZE", "RANK")):
+        if name in env and (name, env[name]) != ("WORLD_SIZE", "1"):
+            raise InputError(
+                f"{name}={env[name]} is set, {other} is not: is this one rank of several?",
+                hint=f"a launcher sets both; to train alone: `env -u {name} envkit smoke`",
+            )
 
 
 def _number(env: Mapping[str, str], name: str, default: str) -> int:
@@ -88,6 +98,9 @@ def _scontrol(env: Mapping[str, str], *what: str) -> str:
 def _port(env: Mapping[str, str]) -> int:
     """MASTER_PORT, or one that all tasks of a Slurm step agree on without asking."""
     if "MASTER_PORT" in env:
-        return _number(env, "MASTER_PORT", "")
+        port = _number(env, "MASTER_PORT", "")
+        if not 0 < port < 1 << 16:
+            raise InputError(f"MASTER_PORT={port}: expected 1 to 65535")
+        return port
     job, step = (_number(env, name, "0") for name in ("SLURM_JOB_ID", "SLURM_STEP_ID"))
     return 15000 + (job * 97 + step) % 15000  # below the ports that Linux hands out by itself

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
 
 from envkit.formats import VERDICT_MARKS, Style
 from envkit.redact import plain
@@ -26,8 +27,19 @@ def _world(world: World, style: Style) -> list[str]:
     name = f"{TITLES[world.framework]} {world.version or ''}".strip()
     what = f"{world.size} ranks, {world.backend}" if world.framework == "torch" else f"{world.size} devices"
     lines = [f"{style.mark(world.status)} {name:<24} {what}  {style.paint(f'{world.seconds:.1f} s', 'dim')}"]
-    lines += [line for check in world.checks for line in _check(check, style)]
-    return lines + [line for rank in world.ranks if rank.status != "pass" for line in rank_lines(rank, style)]
+    lines += [line for rank in world.ranks if rank.status in {"fail", "crash"} for line in rank_lines(rank, style)]
+    for status in ("skip", "unknown"):
+        lines += _one_for_all([rank for rank in world.ranks if rank.status == status], style)
+    return lines + [line for check in world.checks for line in _check(check, style)]
+
+
+def _one_for_all(ranks: Sequence[RankReport], style: Style) -> list[str]:
+    """Ranks that are not to blame: the first whose library said something, and how many more there are."""
+    if not ranks:
+        return []
+    first = next((rank for rank in ranks if rank.words), ranks[0])
+    more = f"and so did {len(ranks) - 1} more" if first.status == "skip" else f"and of {len(ranks) - 1} more"
+    return [*rank_lines(first, style), *(_wrapped(more, style) if len(ranks) > 1 else [])]
 
 
 def _check(check: Check, style: Style) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -15,20 +14,17 @@ from typing import Any
 
 import msgspec
 
-from envkit.errors import InputError, did_you_mean
-from envkit.smoke import cases
+import envkit
+from envkit import knowledge
+from envkit.errors import InputError
+from envkit.smoke import program
+from envkit.smoke.distributed.asked import cases_of, need_equal_shares, need_memory, size_of
 from envkit.smoke.distributed.judge import judge_world
 from envkit.smoke.distributed.launch import Seat, Watch, run_ranks
 from envkit.smoke.distributed.place import Place, place_of
 from envkit.smoke.distributed.types import Framework, RankEnd, Task, TogetherEvent, TogetherReport, World
 
 FOLDER = Path(__file__).parent
-TRAINED: dict[Framework, tuple[str, ...]] = {
-    "torch": ("mlp", "cnn-smooth", "lstm", "transformer"),
-    "tensorflow": ("mlp", "cnn-smooth"),
-    "jax": ("mlp", "cnn-smooth"),
-}
-"""Cases whose trajectory float32 can follow. Adam is blind to a gradient that is N times too large; SGD is not."""
 ELASTIC = "TORCHELASTIC_"
 """The beginning of variables of torchrun; ranks of our own would look for its agent."""
 
@@ -43,6 +39,7 @@ def train_together(
     models: Sequence[str] = (),
     backend: str = "gloo",
     deadline_seconds: float = 120,
+    memory_available_bytes: int | None = None,
     on_event: OnEvent | None = None,
     env: Mapping[str, str] | None = None,
 ) -> TogetherReport:
@@ -57,81 +54,54 @@ def train_together(
         models: only these keys of `cases.MODELS`; none: all that can be.
         backend: "gloo" (CPU) or "nccl" (a GPU for each rank; RCCL has this name too).
         deadline_seconds: for every single step of a rank; the library's own timeout, too.
+        memory_available_bytes: of this host; None: not known. Of a launcher's ranks each sees for itself.
         on_event: called when a rank enters a stage; from other threads, one call at a time.
         env: the environment of this process and its children; None: this process's.
 
     Raises:
         InputError: `nproc` is not what the launcher made, a batch does not divide by it, the launcher's variables are
             not usable, or a framework does not train so.
+        CannotTell: that many processes do not fit into the memory; none was started.
     """
     started = time.monotonic()
+    taken_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     base = dict(os.environ if env is None else env)
     place = place_of(base)
-    size = _size(nproc, place)
+    size = size_of(nproc, place)
     alone = [framework for framework in frameworks if framework != "torch"]
     if place and alone:
         raise InputError(f"{alone[0]} trains on many devices of one process: it has no ranks for a launcher")
     report = on_event or (lambda _event: None)
-    worlds = []
-    for framework in frameworks:
-        task = Task(
+    tasks = [
+        Task(
             framework=framework,
             backend=backend,
             size=size,
-            cases=_cases(framework, models),
+            cases=cases_of(framework, models),
             deadline_seconds=deadline_seconds,
         )
-        _divides(task.cases, size)
-        if framework == "torch":
-            worlds.append(_many_processes(task, python, place, base, report))
-        else:
-            worlds.append(_one_process(task, python, base, report))
+        for framework in frameworks
+    ]
+    needs = knowledge.load().smoke_memory
+    for task in tasks:
+        need_equal_shares(task.cases, size)
+        processes = size if task.framework == "torch" and not place else 1
+        need_memory(task, processes, needs, memory_available_bytes)
+    worlds = [
+        _many_processes(task, python, place, base, report)
+        if task.framework == "torch"
+        else _one_process(task, python, base, report)
+        for task in tasks
+    ]
     return TogetherReport(
-        status=_verdict(worlds), rank=place and place.rank, worlds=worlds, seconds=time.monotonic() - started
+        envkit=envkit.__version__,
+        taken_at=taken_at,
+        python=python,
+        status=_verdict(worlds),
+        rank=place and place.rank,
+        worlds=worlds,
+        seconds=time.monotonic() - started,
     )
-
-
-def _size(nproc: int | None, place: Place | None) -> int:
-    if place and nproc not in {None, place.size}:
-        raise InputError(
-            f"--nproc {nproc}, but the launcher made {place.size} ranks",
-            hint="leave --nproc out under torchrun and srun",
-        )
-    size = place.size if place else 2 if nproc is None else nproc
-    if size < 1:
-        raise InputError(f"--nproc {size}: expected 1 or more")
-    return size
-
-
-def _cases(framework: Framework, models: Sequence[str]) -> list[str]:
-    """The cases of these models, or of all, that can be trained together."""
-    for model in models:
-        if model not in cases.MODELS:
-            raise InputError(
-                f"no smoke model is called {model!r}{did_you_mean(model, cases.MODELS)}",
-                hint=f"known models: {', '.join(cases.MODELS)}",
-            )
-    wanted = {case for model in models or cases.MODELS for case in cases.MODELS[model]}
-    found = [case for case in TRAINED[framework] if case in wanted]
-    if not found:
-        known = [model for model, of_model in cases.MODELS.items() if set(of_model) & set(TRAINED[framework])]
-        raise InputError(
-            f"{framework} does not train {', '.join(models)} on many devices",
-            hint=f"it does train {', '.join(known)}",
-        )
-    return found
-
-
-def _divides(names: Sequence[str], size: int) -> None:
-    """Every rank must have an equal share; with more ranks than samples, as many must have each sample."""
-    for name in names:
-        batch = cases.CASES[name](0).batches[0][0].shape[0]
-        if batch % size and size % batch:
-            shares = ", ".join(str(count) for count in range(1, batch + 1) if batch % count == 0)
-            raise InputError(
-                f"the {name}'s batch of {batch} samples does not divide by {size} ranks",
-                hint=f"--nproc {shares}, or a multiple of {batch}",
-            )
 
 
 def _many_processes(task: Task, python: str, place: Place | None, base: Mapping[str, str], on_event: OnEvent) -> World:
@@ -143,11 +113,13 @@ def _many_processes(task: Task, python: str, place: Place | None, base: Mapping[
         port = _free_port()
         places = [Place(rank, task.size, rank, "127.0.0.1", port) for rank in range(task.size)]
         base = {name: value for name, value in base.items() if not name.startswith(ELASTIC)}
-    seats = {own.rank: Seat(program(task, own.rank), {**_defaults(task.size), **base, **own.env()}) for own in places}
+    seats = {own.rank: Seat(_program(task, own.rank), {**_defaults(task.size), **base, **own.env()}) for own in places}
     watch = Watch(task.deadline_seconds)
     elsewhere: dict[int, RankEnd] = {}
     with _ends_with_launcher(watch) if place else contextlib.nullcontext():
         ends = run_ranks(python, seats, watch, lambda rank, record: _hear(task, rank, record, elsewhere, on_event))
+    if any(end.failed and end.failed["communication"] for end in ends) and not elsewhere:
+        elsewhere = {0: RankEnd(rank=0, lost=True)}  # it holds the store, in which the others would be asked
     known = {**elsewhere, **{end.rank: end for end in ends}}
     return judge_world(task, known, time.monotonic() - started)
 
@@ -156,19 +128,18 @@ def _one_process(task: Task, python: str, base: Mapping[str, str], on_event: OnE
     """Many devices of one process: GPUs with NCCL, else parts of the CPU."""
     started = time.monotonic()
     flags = f"{base.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={task.size}".strip()
-    seats = {0: Seat(program(task, 0), {**_defaults(1), **base, "XLA_FLAGS": flags})}
+    seats = {0: Seat(_program(task, 0), {**_defaults(1), **base, "XLA_FLAGS": flags})}
     watch = Watch(task.deadline_seconds)
     ends = run_ranks(python, seats, watch, lambda rank, record: _hear(task, rank, record, {}, on_event))
     return judge_world(task, {end.rank: end for end in ends}, time.monotonic() - started)
 
 
-def program(task: Task, rank: int) -> bytes:
+def _program(task: Task, rank: int) -> bytes:
     """What a child reads on its stdin."""
     sources = read_sources(task.framework)
     child = sources.pop("child")
-    # JSON text is a valid Python string literal; the task itself is decoded by the child.
-    text = json.dumps(json.dumps({**msgspec.structs.asdict(task), "rank": rank, "sources": sources}))
-    return f'exec(compile({json.dumps(child)}, "<envkit smoke child>", "exec"))\nmain({text})\n'.encode("ascii")
+    whole = {**msgspec.structs.asdict(task), "rank": rank, "envkit": envkit.__version__, "sources": sources}
+    return program.program("smoke", child, whole)
 
 
 def read_sources(framework: str) -> dict[str, str]:
@@ -181,6 +152,8 @@ def read_sources(framework: str) -> dict[str, str]:
         "cases": FOLDER.parent / "cases.py",
         "shares": FOLDER / "workers" / "shares.py",
     }
+    if framework == "torch":
+        files["world"] = FOLDER / "workers" / "world.py"
     return {name: file.read_text("utf-8") for name, file in files.items()}
 
 

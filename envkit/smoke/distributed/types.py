@@ -32,7 +32,7 @@ class RankReport(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     device: str | None = None
     cause: str | None = None
-    """"killed", "hang", "port-in-use", "import-failed", "device-missing", "lost", ..."""
+    """"killed", "hang", "port-in-use", "import-failed", "device-missing", "unlike-software", "lost", ..."""
     message: str = ""
     words: str = ""
     """The library's own, from its exception or its last line on stderr."""
@@ -47,6 +47,10 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     measures: list[tuple[str, float, float]] = []
     """Of a trajectory: what, its relative deviation from one process in float64, the tolerance."""
+    losses: list[float] = []
+    """Of a trajectory, of every step: the mean over the ranks."""
+    losses_expected: list[float] = []
+    """Of one process in float64."""
     wrong: list[list[int]] = []
     """The ranks of each group, or each rank, that gave other values."""
 
@@ -57,8 +61,10 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     framework: Framework
     backend: str
     size: int
+    deadline_seconds: float
     status: Status
     message: str = ""
+    """Which ranks and checks failed, and why."""
     version: str | None = None
     ranks: list[RankReport] = []
     checks: list[Check] = []
@@ -69,6 +75,9 @@ class TogetherReport(msgspec.Struct, frozen=True, kw_only=True):
     """All worlds and the verdict on them."""
 
     schema: str = SCHEMA
+    envkit: str = ""
+    taken_at: str = ""
+    python: str = ""
     status: Literal["healthy", "unhealthy", "unknown"] = "unknown"
     rank: int | None = None
     """This process's own, where a launcher started one for each rank; None: envkit started the ranks."""
@@ -112,6 +121,8 @@ class RankEnd(msgspec.Struct, kw_only=True):
     signal: str | None = None
     hung: bool = False
     """It said nothing until its deadline."""
+    left: bool = False
+    """SIGKILL did not end it at once: it waits in the kernel."""
     dismissed: bool = False
     """The launcher ended it."""
     lost: bool = False

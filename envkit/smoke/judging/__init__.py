@@ -34,7 +34,7 @@ __all__ = [
 
 
 def judge(observation: Observation, golden: Golden, form: Form, table: SmokeTable) -> list[Judgement]:
-    """The judgements on one case: gradient, trajectory (where it was trained), device.
+    """The judgements on one case: gradient, trajectory (where it was trained), repetition (where promised), device.
 
     Args:
         observation: what the framework reported.
@@ -46,6 +46,8 @@ def judge(observation: Observation, golden: Golden, form: Form, table: SmokeTabl
     judgements = [judge_gradient(observation, golden, tolerance, table)]
     if observation.losses and golden.trajectory:
         judgements.append(judge_trajectory(observation, golden.trajectory[form], tolerance))
+    if observation.differing is not None:
+        judgements.append(judge_repetition(observation.differing))
     return [*judgements, judge_device(observation)]
 
 

@@ -1,4 +1,4 @@
-"""What several runs of one case say together: frameworks that agree or not, and a run that is repeated."""
+"""What several runs of one case say together: frameworks that agree or not, and a gradient that is repeated."""
 
 from __future__ import annotations
 
@@ -38,16 +38,15 @@ def _apart(a: Gradient, b: Gradient, golden: Gradient) -> float:
     return float((apart / sum(sketch[0] for sketch in golden.tensors.values())) ** 0.5)
 
 
-def judge_repetition(first: Sequence[float | None], second: Sequence[float | None]) -> Judgement:
-    """Whether two equal runs of which determinism is promised gave the same losses, bit for bit."""
-    if list(first) == list(second) and None not in first:
-        return Judgement(check="repetition", status="pass", words=f"{len(first)} losses, equal bit for bit")
-    step = next((i for i, (a, b) in enumerate(zip(first, second, strict=False)) if a != b or a is None), len(first))
+def judge_repetition(differing: Sequence[str]) -> Judgement:
+    """Whether two equal gradients, of which determinism is promised, were equal bit for bit; what was not."""
+    if not differing:
+        return Judgement(check="repetition", status="pass", words="a gradient computed twice, equal bit for bit")
     return Judgement(
         check="repetition",
         status="fail",
-        words=f"two equal runs differ from step {step} on, where determinism is promised",
-        confirm="the same with one thread, and on another device: a kernel without a fixed order, a race or memory",
+        words=f"the same gradient, computed twice, differs in {_and(differing)}, though determinism is promised",
+        confirm="the same with one thread, and on another machine: a kernel without a fixed order, a race or memory",
         causes=["ecc-uncorrected", "host-memory-errors"],
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from envkit.knowledge.smoke import SmokeTolerance
 from envkit.smoke.cases import Optimizer
 from envkit.smoke.judging.optimizers import Convention, Form, Values, compare, updated
-from envkit.smoke.judging.types import Judgement, Measure
+from envkit.smoke.judging.types import Judgement, Measure, in_bounds
 
 Prescribed = tuple[Values, Sequence[Values]]
 """Start values and the gradients of each update: `envkit.smoke.cases.prescribed`."""
@@ -44,7 +44,7 @@ def judge_optimizer(
         Measure(what="worst value", deviation=element, tolerance=tolerance.optimizer_element, where=where),
     ]
     if all(measure.within for measure in measures):
-        return Judgement(check="optimizer", status="pass", measures=measures)
+        return in_bounds("optimizer", measures)
     name = _explain(optimizer, form, found, given, tolerance)
     return Judgement(
         check="optimizer",

@@ -8,7 +8,7 @@ from envkit.knowledge.smoke import SmokeTable, SmokeTolerance
 from envkit.smoke.judging import sketches
 from envkit.smoke.judging.layers import between, in_order, named
 from envkit.smoke.judging.precision import mismatch
-from envkit.smoke.judging.types import Golden, Gradient, Judgement, Measure, Observation
+from envkit.smoke.judging.types import Golden, Gradient, Judgement, Measure, Observation, in_bounds
 
 
 def judge_gradient(observation: Observation, golden: Golden, tolerance: SmokeTolerance, table: SmokeTable) -> Judgement:
@@ -27,11 +27,11 @@ def judge_gradient(observation: Observation, golden: Golden, tolerance: SmokeTol
     _, seen, expected = found[0]  # the probe has no kinks, so it tells more
     precision = table.precision(sketches.total(seen.tensors, expected.tensors), smooth=golden.probe is None)
     passed = all(measure.within for measure in measures)
-    other = mismatch(observation.dtype, precision, admitted=passed)
+    other = mismatch(observation.dtype, observation.case, precision, admitted=passed)
     if other and (passed or _is_rounding(seen, expected, tolerance)):
         words, confirm, causes = other
     elif passed:
-        return Judgement(check="gradient", status="pass", measures=measures, precision=precision)
+        return in_bounds("gradient", measures, precision)
     else:
         prefix, seen, expected = next(part for part in found if _is_off(part[0], measures))
         words = explain(observation.case, prefix, seen, expected, tolerance)

@@ -9,7 +9,7 @@ from envkit.knowledge.smoke import SmokeTolerance
 from envkit.smoke.judging import sketches
 from envkit.smoke.judging.gradients import relative
 from envkit.smoke.judging.layers import named
-from envkit.smoke.judging.types import Judgement, Measure, Observation, Trajectory
+from envkit.smoke.judging.types import Judgement, Measure, Observation, Trajectory, in_bounds
 
 EARLY = 2
 """A wrong update may show in the loss by this step (that of step 0 is from before it)."""
@@ -55,7 +55,7 @@ def judge_trajectory(observation: Observation, golden: Trajectory, tolerance: Sm
         Measure(what="tensor", deviation=worst, tolerance=bounds["tensor"], where=name),
     ]
     if all(measure.within for measure in measures):
-        return Judgement(check="trajectory", status="pass", measures=measures)
+        return in_bounds("trajectory", measures)
     began = _beginning(deviations, bounds["loss"] or 0.0)
     words, confirm, causes = _explain(observation, expected, began, deviations, bounds["total"] or 0.0)
     return Judgement(check="trajectory", status="fail", measures=measures, words=words, confirm=confirm, causes=causes)

@@ -31,6 +31,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """What a framework computed of one case. Steps count from 0; a loss that is None is not finite.
 
     dtype: as asked for: "float64", "float32", "tf32", "bfloat16", "float16" (the last two: autocast).
+    differing: tensors in which the same gradient came out otherwise the second time; None: determinism is not promised.
     tensors: name, kind of device and dtype of parameters, gradients and output.
     """
 
@@ -44,6 +45,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     losses: list[float | None] = []
     travel: dict[str, Sketch] = {}
     unchanged: list[str] = []
+    differing: list[str] | None = None
     tensors: list[tuple[str, str, str]] = []
     finite: bool = True
     witness: list[Witness] = []
@@ -98,3 +100,11 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
     confirm: str = ""
     causes: list[str] = []
+
+
+def in_bounds(check: Kind, measures: list[Measure], precision: str | None = None) -> Judgement:
+    """The judgement where no measure exceeds its bound: pass, but unknown where none has one."""
+    if any(measure.tolerance is not None for measure in measures):
+        return Judgement(check=check, status="pass", measures=measures, precision=precision)
+    words = f"the {check} was computed, but no tolerance is known for this framework, device and precision"
+    return Judgement(check=check, status="unknown", measures=measures, precision=precision, words=words)

@@ -3,7 +3,7 @@
 A worker is a module whose import imports the framework. It has
 
     VERSION: str
-    meet(task, say) -> world            waits for the other ranks; None where there are none
+    meet(task, modules, say) -> world   finds the other ranks; None where there are none
     run(task, modules, world, say)      all checks; raises what the framework raises
     cause(error) -> (str, bool)         of an exception: its name, and whether it is of the communication between ranks,
                                         so that another rank may be the one that failed

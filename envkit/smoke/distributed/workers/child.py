@@ -47,9 +47,9 @@ def main(task_text: str) -> None:
     worker = world = None
     try:
         worker = _module("worker", task["sources"].pop("worker"))
-        modules = {name: _module(name, source) for name, source in task["sources"].items()}
-        world = worker.meet(task, say)
-        worker.run(task, types.SimpleNamespace(**modules), world, say)
+        modules = types.SimpleNamespace(**{name: _module(name, source) for name, source in task["sources"].items()})
+        world = worker.meet(task, modules, say)
+        worker.run(task, modules, world, say)
         say({"done": True})
     except BaseException as error:  # noqa: BLE001 - a framework may even call sys.exit() while it is imported
         traceback.print_exc()

@@ -14,7 +14,7 @@ VERSION: str = jax.__version__
 Say = Callable[[dict[str, Any]], None]
 
 
-def meet(task: dict[str, Any], say: Say) -> None:
+def meet(task: dict[str, Any], modules: Any, say: Say) -> None:
     """One process needs to wait for nobody."""
 
 
