@@ -9,6 +9,7 @@ from envkit.checks import Check
 from envkit.checks._admin import for_this_user
 from envkit.errors import InputError, did_you_mean
 from envkit.facts import SECTIONS, Facts, Section
+from envkit.facts.accelerators import Nvidia
 from envkit.findings import Area, FailOn, Finding, Report, Status, Verdict, count, said
 from envkit.knowledge import Knowledge
 from envkit.profile import Profile
@@ -131,10 +132,14 @@ def _run(check: Check, facts: Facts, profile: Profile, knowledge: Knowledge) -> 
         if section.facts is None and (section.outcome == "unknown" or name not in check.accepts_absent):
             return [_about(check, "skip", f"{name}: {'absent' if section.outcome == 'absent' else section.why}")]
         arguments.append(section.facts)
+    unlisted = [_Unlisted(given) for given in arguments if isinstance(given, Nvidia) and given.gpus is None]
+    arguments = [next((u for u in unlisted if u.of is given), given) for given in arguments]
     try:
         found = list(check.function(*arguments, **(override.thresholds if override else {})))
     except Exception as error:  # noqa: BLE001 - a check that raises is a result, not the end of the report
         return [_about(check, "crash", f"the check failed: {type(error).__name__}: {error}")]
+    if not found and any(nvidia.asked for nvidia in unlisted):
+        return [_about(check, "skip", "nobody has listed the GPUs: the driver did not answer, or was not asked")]
     if not found:
         return [_about(check, "pass", f"not the case: {check.title}")]
     severity = override.severity if override else None
@@ -150,6 +155,18 @@ def _run(check: Check, facts: Facts, profile: Profile, knowledge: Knowledge) -> 
         )
         for f in found
     ]
+
+
+class _Unlisted:
+    """Facts of a driver that has listed no GPUs. It notes whether they are asked for: what nobody sees is not fine."""
+
+    def __init__(self, of: Nvidia) -> None:
+        self.of = of
+        self.asked = False
+
+    def __getattr__(self, name: str) -> object:
+        self.asked = self.asked or name == "gpus"
+        return getattr(self.of, name)
 
 
 def _about(check: Check, status: Status, message: str) -> Finding:

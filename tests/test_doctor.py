@@ -171,3 +171,11 @@ def test_select_and_ignore_take_ids_and_areas_and_refuse_others() -> None:
 def test_exit_status_follows_fail_on(available: int, fail_on: str, expected: int) -> None:
     report = judge(f.Facts(memory=f.ok(Memory(memory_available_bytes=available))), memory_low)
     assert exit_status(report, fail_on) == expected  # type: ignore[arg-type]
+
+
+def test_what_judges_gpus_is_skipped_where_nobody_has_listed_them() -> None:
+    def status(section: f.Section[Nvidia]) -> str:
+        return judge(f.Facts(nvidia=section), gpu_lost).findings[-1].status
+
+    assert status(gpus()) == "pass"
+    assert status(f.ok(Nvidia(gpus=None))) == "skip"
