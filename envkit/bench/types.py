@@ -29,7 +29,7 @@ class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None = None
     """The median of the repeats."""
     sustained: float | None = None
-    """matmul of a GPU: what is left of it after a tenth of a second, for half a second."""
+    """matmul of a GPU: what it keeps up for half a second, where value is the best of three bursts of 50 ms."""
     unit: Unit | None = None
     """TFLOPS: 10^12 operations a second; GB/s: 10^9 bytes a second (copies in memory count what is read and written);
     steps/s: of training, each with forward, backward and update."""

@@ -41,7 +41,7 @@ def nvidia_visible_devices_void(container: Container, profile: Profile) -> Findi
         )
 
 
-@check(area="container", after=("nvidia-visible-devices-void", "scheduler-no-gpu"))
+@check(area="accelerators", after=("nvidia-visible-devices-void", "scheduler-no-gpu"))
 def container_without_gpu(container: Container, profile: Profile) -> Findings:
     """The host has an NVIDIA driver, but no GPU was passed into this container.
 
