@@ -59,8 +59,8 @@ def _wrapped(text: str, style: Style) -> list[str]:
 
 def _costs(run: RunResult) -> str:
     costs = []
-    if run.loss_first is not None and run.loss_last is not None:
-        costs.append(f"loss {run.loss_first:.3f} → {run.loss_last:.3f} in {run.steps} steps")
+    if run.loss_last is not None and run.losses_expected:
+        costs.append(f"loss {run.loss_last:.6f} after {run.steps} steps, float64 {run.losses_expected[-1]:.6f}")
     if run.steps_per_second:
         costs.append(f"{run.steps_per_second:,.0f} steps/s")
     costs.append(run.device_name or "")
