@@ -72,7 +72,7 @@ def test_every_probe_and_the_payload_fill_their_sections() -> None:
 
 def test_each_module_of_the_payload_that_observes_has_its_section() -> None:
     for name in modules():
-        source = (Path(capture.__file__).parent / "target" / f"{name}.py").read_text()
+        source = (Path(capture.__file__).parents[1] / "target" / f"{name}.py").read_text()
         assert ("\ndef observe(" in source) == (name in SECTIONS)
         assert ("\ndef observe_deep(" in source) == (f"{name}_deep" in SECTIONS)
 

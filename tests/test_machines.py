@@ -26,7 +26,7 @@ def test_a_machine_has_the_report_that_was_read_and_agreed(path: Path, request: 
         profile = Profile() if name == "no-profile" else load_profile(name)
         report = examine(facts, profile, load(), discover())
         assert not [f for f in report.findings if f.status == "crash"]
-        body, _tally = render(report, Style(width=110)).rsplit("\n\n", 1)  # the tally changes with every check
+        body, _tally = render(report, Style(width=110), facts).rsplit("\n\n", 1)  # the tally changes with every check
         text = f"{body}\n\nexit status {exit_status(report, 'fail')}\n"
         if request.config.getoption("--update"):
             expected.write_text(text)

@@ -5,25 +5,34 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import threading
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import typer
 
-from envkit.errors import InputError
+from envkit.errors import CannotTell, InputError
 
 if TYPE_CHECKING:
     from envkit.checks import Check
     from envkit.facts import Facts
+    from envkit.findings import FailOn
     from envkit.formats import Style
+    from envkit.interpreter import Interpreter
     from envkit.profile import Profile
 
 ASCII = str.maketrans({"✓": "+", "✗": "x", "▲": "!", "→": ">", "·": "*"})
 LARGEST_INPUT_BYTES = 64 << 20
+DEADLINE_SECONDS = 10.0  # for a driver or a disk to answer
 PROFILE_HELP = "Profile to judge by: a name, or a file."
+OUTPUT_HELP = "Write that into FILE; stdout has the text."
 PYTHON_HELP = "Python to inspect: an interpreter, an environment's folder, or a name on PATH."
+
+T = TypeVar("T")
 
 
 def new_app(**options: Any) -> typer.Typer:
@@ -51,27 +60,33 @@ def complete_check(incomplete: str) -> list[str]:
     return [check for check in discover() if check.startswith(incomplete)]
 
 
-def style(*, verbose: bool = False) -> Style:
+def style(*, verbose: bool = False, fail_on: FailOn = "fail") -> Style:
     """Colours only on a terminal, never with NO_COLOR; the width is the terminal's, or COLUMNS."""
     from envkit.formats import Style
 
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return Style(width=min(shutil.get_terminal_size((100, 24)).columns, 120), colour=colour, verbose=verbose)
+    width = min(shutil.get_terminal_size((100, 24)).columns, 120)
+    return Style(width=width, colour=colour, verbose=verbose, fail_on=fail_on)
 
 
 def write(text: str, stream: TextIO | None = None) -> None:
-    """A result, redacted, on stdout unless told otherwise; where that cannot show envkit's signs, in ASCII.
+    """A result, redacted, on stdout unless told otherwise."""
+    from envkit.redact import redact
+
+    emit(redact(text), stream)
+
+
+def emit(text: str, stream: TextIO | None = None) -> None:
+    """A result, as it is, on stdout unless told otherwise; where that cannot show envkit's signs, in ASCII.
 
     It is out when this returns: what is going to be changed is to be read whatever comes after it.
     """
-    from envkit.redact import redact
-
     stream = stream or sys.stdout
     try:
         "".join(map(chr, ASCII)).encode(stream.encoding or "ascii")
     except UnicodeEncodeError:
         text = text.translate(ASCII)
-    stream.write(redact(text))
+    stream.write(text)
     stream.flush()
 
 
@@ -102,22 +117,82 @@ def one_of(option: str, value: str, choices: Sequence[str]) -> None:
 
 
 def capture(
-    python: str, *, deep: bool = False, timeout: float = 10.0, meanwhile: Callable[[], object] | None = None
+    python: str,
+    *,
+    deep: bool = False,
+    timeout: float = DEADLINE_SECONDS,
+    all_within: float | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Facts:
-    """The facts of this machine and of the Python that is inspected."""
-    from envkit import interpreter
+    """The facts of this machine and of the Python that is inspected.
+
+    Args:
+        python: which Python, as the user names it; "": the one that is found.
+        deep: import its frameworks.
+        timeout: seconds for each driver, disk and the like.
+        all_within: seconds for everything together instead.
+        meanwhile: see `envkit.capture.capture`.
+    """
     from envkit.capture import capture as observe
+
+    began = time.monotonic()
+    found, target = _within(all_within or timeout, partial(_python_and_environment, python))
+    left = None if all_within is None else max(0.1, round(all_within - (time.monotonic() - began), 1))
+    return observe(
+        python=found,
+        target=target,
+        deep=deep,
+        deadline_seconds=timeout,
+        all_within_seconds=left,
+        meanwhile=meanwhile,
+    )
+
+
+def _python_and_environment(python: str) -> tuple[Interpreter | None, str]:
+    """The Python to inspect, and the folder of the environment that it belongs to, "" if none."""
+    from envkit import interpreter
 
     found = interpreter.find(python or None)
     environment = os.path.dirname(os.path.dirname(found.path)) if found else ""
-    target = environment if os.path.exists(os.path.join(environment, "pyvenv.cfg")) else ""
-    return observe(python=found, target=target, deep=deep, deadline_seconds=timeout, meanwhile=meanwhile)
+    return found, environment if os.path.exists(os.path.join(environment, "pyvenv.cfg")) else ""
 
 
-def facts_from(file: str, python: str, *, deep: bool, timeout: float, meanwhile: Callable[[], object]) -> Facts:
+def _within(seconds: float, look: Callable[[], T]) -> T:
+    """What `look` returns or raises, in a thread of its own: it touches file systems, and one of them may hang."""
+    answers: list[T] = []
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            answers.append(look())
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    for error in errors:
+        raise error
+    if not answers:
+        raise CannotTell(
+            f"no Python to inspect was found within {seconds:g} s",
+            hint="a file system hangs: name another with --python",
+        )
+    return answers[0]
+
+
+def facts_from(
+    file: str,
+    python: str,
+    *,
+    deep: bool,
+    timeout: float = DEADLINE_SECONDS,
+    all_within: float | None = None,
+    meanwhile: Callable[[], object],
+) -> Facts:
     """The facts in a file (- is stdin), or of this machine where no file is named."""
     if not file:
-        return capture(python, deep=deep, timeout=timeout, meanwhile=meanwhile)
+        return capture(python, deep=deep, timeout=timeout, all_within=all_within, meanwhile=meanwhile)
     from envkit.facts import decode
 
     if python or deep:

@@ -145,7 +145,7 @@ class Into:
         if report.status != "unhealthy":
             return True
         self.result["doctor"] = report
-        self.say(render_report(report, self.style))
+        self.say(render_report(report, self.style, facts))
         self.say("\nNothing was changed. `--no-doctor` installs all the same.\n")
         return False
 
@@ -155,7 +155,7 @@ class Into:
         facts = decode(encode(facts).replace(plan.building, plan.target), "the new environment")
         report = self._examine(facts)
         self.result["doctor"] = report
-        self.say(render_report(report, self.style) + "\n")
+        self.say(render_report(report, self.style, facts) + "\n")
         if report.status == "unknown":
             return report.headline
         old = {_key(finding) for finding in self.before.findings} if self.before else set()

@@ -182,7 +182,7 @@ class Setup:
         report = self.machine.examine(_only(SECTIONS, facts), self.profile, AREAS)
         if report.status != "unhealthy":
             return True
-        self._show(report)
+        self._show(report, facts)
         self.say("Nothing was changed. `--no-doctor` installs all the same.\n")
         return False
 
@@ -196,12 +196,12 @@ class Setup:
         facts = self.machine.look_into(python, "the new environment")
         self.progress.pause()
         report = self.machine.examine(facts, self.profile)
-        self._show(report, instead_of=(plan.building, plan.target))
+        self._show(report, facts, instead_of=(plan.building, plan.target))
         return objection(report)
 
-    def _show(self, report: Report, instead_of: tuple[str, str] = ("", "")) -> None:
+    def _show(self, report: Report, facts: Facts, instead_of: tuple[str, str] = ("", "")) -> None:
         self.result["doctor"] = report
-        text = render_report(report, self.style)
+        text = render_report(report, self.style, facts)
         text = text.replace(*instead_of) if instead_of[0] else text
         self.say((spoken(text) if self.machine.assumptions else text) + "\n")
 

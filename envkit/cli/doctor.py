@@ -44,22 +44,40 @@ def doctor(
     ignore: list[str] = typer.Option(
         [], "--ignore", help="Not these checks or areas.", autocompletion=_common.complete_check
     ),
+    phase: str = typer.Option(
+        "",
+        "--phase",
+        metavar="build|run",
+        help="Judge an image where it is built, or the rest where a container starts.",
+    ),
+    assume: list[str] = typer.Option(
+        [], "--assume", metavar="FACTS", help="With --phase build: the machine to come, driver=570,gpu=H100."
+    ),
     fix: bool = typer.Option(False, "--fix", help="Do what is safe about the problems, and say what is left to do."),
     dry_run: bool = typer.Option(False, "--dry-run", help="With --fix: say it and do nothing."),
     fail_on: FailOn = typer.Option("fail", "--fail-on", help="Exit 1 at: fail, warn, never."),
     format_: str = typer.Option(
-        "text", "--format", "-f", help="Output format: text, json, or another file of envkit/formats."
+        "text",
+        "--format",
+        "-f",
+        help="text, json, junit, github, markdown, prometheus.",
     ),
+    output: str = typer.Option("", "--output", metavar="FILE", help=_common.OUTPUT_HELP),
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Show every check."),
-    timeout: float = typer.Option(
-        10.0, "--timeout", min=0.1, max=86400, help="Seconds that a driver or a disk may take to answer."
+    timeout: float | None = typer.Option(
+        None,
+        "--timeout",
+        min=0.1,
+        max=86400,
+        help="Seconds for the whole run; else 10 for a driver or a disk, 120 for each import of --deep.",
     ),
 ) -> None:
     """Say whether this machine can train, and why not.
 
-    Changes nothing without --fix. Exit status: 0 healthy, 1 a problem, 2 wrong usage, 3 could not tell.
+    Changes nothing without --fix; --phase build leaves a file in the environment that says what waits for the machine.
+    Exit status: 0 healthy, 1 a problem, 2 wrong usage, 3 could not tell.
     """
-    from envkit.formats import find
+    from envkit.cli import _output
 
     if more and not from_:
         raise InputError(f"got unexpected extra argument {more[0]!r}", hint="a text is judged with --from FILE")
@@ -69,13 +87,34 @@ def doctor(
         raise InputError("--dry-run belongs to --fix")
     if facts and from_:
         raise InputError("--facts and --from exclude each other", hint="--from reads facts, too")
+    style = _common.style(verbose=verbose, fail_on=fail_on)
+    show = _output.printer(format_, output, style)
+    if assume and not phase:
+        raise InputError("--assume belongs to --phase build")
+    if phase:
+        from envkit.cli._phases import PHASES, Phase
+
+        _common.one_of("--phase", phase, PHASES)
+        if facts or from_ or deep or select or fix:
+            raise InputError("--phase does not go with --facts, --from, --deep, --select or --fix")
+        course = Phase(
+            profile=profile,
+            python=python,
+            assume=",".join(assume),
+            ignore=_common.split(ignore),
+            fail_on=fail_on,
+            deadline_seconds=timeout or _common.DEADLINE_SECONDS,
+            show=show,
+            # What is printed for programs stays whole.
+            say=partial(_common.write, stream=sys.stdout if output or format_ == "text" else sys.stderr),
+        )
+        raise typer.Exit(course.judge(phase))
     checks: dict[str, Check] = {}
-    form = find(format_)
     if from_:
         observed = _common.facts_read([*from_, *(more or [])], python, deep=deep)
     else:
         observed = _common.facts_from(
-            facts, python, deep=deep, timeout=timeout, meanwhile=lambda: checks.update(_prepare())
+            facts, python, deep=deep, all_within=timeout, meanwhile=lambda: checks.update(_prepare())
         )
     checks = checks or _prepare()
     from envkit import knowledge
@@ -91,13 +130,12 @@ def doctor(
         ignore=_common.split(ignore),
     )
     report = judge(observed)
-    style = _common.style(verbose=verbose)
-    _common.write(form.render(report, style))
+    show(report, observed)
     if fix:
         from envkit.cli._fix import Fix
 
         # What is printed for programs stays whole.
-        say = partial(_common.write, stream=sys.stdout if format_ == "text" else sys.stderr)
+        say = partial(_common.write, stream=sys.stdout if output or format_ == "text" else sys.stderr)
         mending = Fix(report, observed, expected, judge, deep=deep, style=style, say=say, progress_to=sys.stderr)
         raise typer.Exit(mending.run(dry_run=dry_run))
     raise typer.Exit(exit_status(report, fail_on))

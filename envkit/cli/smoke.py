@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from envkit.cli import _common
+
+if TYPE_CHECKING:
+    from envkit.smoke.types import SmokeReport
+
+FORMATS = ("text", "json", "junit", "github", "markdown")
 
 app = _common.new_app()
 
@@ -31,7 +37,10 @@ def smoke(
     long: bool = typer.Option(False, "--long", help="200 steps instead of 20."),
     nproc: int | None = typer.Option(None, "--nproc", min=1, help="Train data-parallel on so many processes."),
     plot: bool = typer.Option(False, "--plot", help="Draw each loss beside the reference's."),
-    format_: str = typer.Option("text", "--format", "-f", help="Output format: text, json."),
+    format_: str = typer.Option(
+        "text", "--format", "-f", help="Output format: text, json, and for CI junit, github, markdown."
+    ),
+    output: str = typer.Option("", "--output", metavar="FILE", help=_common.OUTPUT_HELP),
     timeout: float = typer.Option(
         300.0, "--timeout", min=1, max=86400, help="Seconds for one import, or one training."
     ),
@@ -48,14 +57,15 @@ def smoke(
     import msgspec
 
     from envkit import interpreter
-    from envkit.cli import _together
+    from envkit.cli import _output, _together
     from envkit.cli._training import train
     from envkit.errors import InputError
     from envkit.smoke import adapters
     from envkit.smoke.cases import MODELS
     from envkit.smoke.types import Precision
 
-    _common.one_of("--format", format_, ("text", "json"))
+    together = nproc or _together.launched()
+    _common.one_of("--format", format_, ("text", "json") if together else FORMATS)
     for name in (chosen := _common.split(framework)):
         _common.one_of("--framework", name, [info.name for info in pkgutil.iter_modules(adapters.__path__)])
     for name in (models := _common.split(model)):
@@ -68,8 +78,15 @@ def smoke(
     found = interpreter.find(python or None)
     if not found:
         raise InputError("no Python to train with was found", hint="`envkit setup --profile cpu` makes one")
-    if nproc or _together.launched():
-        given = {"--profile": profile, "--compiled": compiled, "--precision": precision, "--long": long, "--plot": plot}
+    if together:
+        given = {
+            "--profile": profile,
+            "--output": output,
+            "--compiled": compiled,
+            "--precision": precision,
+            "--long": long,
+            "--plot": plot,
+        }
         status = _together.train(
             found,
             nproc,
@@ -81,6 +98,8 @@ def smoke(
             unused=[name for name, value in given.items() if value],
         )
         raise typer.Exit(status)
+    if output:
+        _output.refuse_unwritable(output)
     report = train(
         found,
         lambda facts: _common.profile_of(profile, facts),
@@ -92,16 +111,36 @@ def smoke(
         long=long,
         deadline_seconds=timeout,
     )
-    if format_ == "json":
-        _common.write_json(report)
-    else:
-        from envkit.smoke.show import render, render_plot
-
-        style = _common.style()
-        _common.write(render(report, style) + (f"\n{render_plot(report, style)}" if plot else ""))
-        if not report.runs:
-            sys.stderr.write(f"  hint: no framework is installed in {found.path}: envkit setup --profile cpu\n")
+    _show(report, format_, output, plot=plot)
+    if not report.runs:
+        sys.stderr.write(f"  hint: no framework is installed in {found.path}: envkit setup --profile cpu\n")
     raise typer.Exit({"healthy": 0, "unhealthy": 1, "unknown": 3}[report.status])
+
+
+def _show(report: SmokeReport, format_: str, output: str, *, plot: bool) -> None:
+    """Print it; with a file as output, that has it, and stdout the text."""
+    import msgspec
+
+    from envkit.cli import _output
+    from envkit.facts import Facts
+    from envkit.formats import find
+    from envkit.redact import redact
+    from envkit.smoke.findings import as_report
+    from envkit.smoke.show import render, render_plot
+
+    style = _common.style()
+    text = redact(render(report, style) + (f"\n{render_plot(report, style)}" if plot else ""))
+    if format_ == "text":
+        _output.deliver(text, text, output)
+    elif format_ == "json":
+        _output.deliver(
+            redact(msgspec.json.format(msgspec.json.encode(report), indent=2).decode()) + "\n", text, output
+        )
+    else:
+        judged = _output.redacted(as_report(report))
+        _output.deliver(find(format_).render(judged, style, Facts()), text, output)
+        if format_ == "github":
+            _output.summarise(find("markdown").render(judged, style, Facts()))
 
 
 def _check_device(device: str) -> None:

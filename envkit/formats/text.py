@@ -5,23 +5,26 @@ from __future__ import annotations
 import shlex
 import textwrap
 
-from envkit.findings import AREAS, Finding, Remedy, Report, Status, said
-from envkit.formats import VERDICT_MARKS, Style, Tone
+from envkit.facts import Facts
+from envkit.findings import Finding, Remedy, Report, Status, said
+from envkit.formats import VERDICT_MARKS, Style, Tone, tally, whose
+from envkit.formats._shared import areas
 from envkit.redact import plain
 
 _PROBLEMS: tuple[Status, ...] = ("fail", "crash", "warn", "unknown")
 
 
-def render(report: Report, style: Style) -> str:
+def render(report: Report, style: Style, facts: Facts) -> str:  # noqa: ARG001 - the protocol of every format
     """The report as text of at most `style.width` columns (words and commands to copy are never broken)."""
     lines = [*_lines(report.headline, style, mark=VERDICT_MARKS[report.status], tone="bold"), ""]
     consequences: dict[str, list[Finding]] = {}
     for finding in report.findings:
         if finding.caused_by:
             consequences.setdefault(finding.caused_by, []).append(finding)
-    for area in AREAS:
+    for area in areas(report):
         lines += _area(area, report, consequences, style)
-    return "\n".join([*lines, "", *_tally(report, style)]) + "\n"
+    lines += ["", *_lines(tally(report, verbose=style.verbose), style, tone="dim")]
+    return "\n".join(lines) + "\n"
 
 
 def _area(area: str, report: Report, consequences: dict[str, list[Finding]], style: Style) -> list[str]:
@@ -55,8 +58,7 @@ def _problem(finding: Finding, style: Style) -> list[str]:
 
 
 def _remedy(remedy: Remedy, style: Style) -> list[str]:
-    who = {"admin": " (needs an administrator)", "vendor": " (for the vendor of the machine)", "user": ""}[remedy.who]
-    lines = _lines(f"→ {remedy.text}{who}", style, indent=6, hanging=2)
+    lines = _lines(f"→ {remedy.text}{whose(remedy)}", style, indent=6, hanging=2)
     lines += [" " * 10 + style.paint(plain(shlex.join(command)), "bold") for command in remedy.commands]
     return [*lines, " " * 10 + plain(remedy.url)] if remedy.url else lines
 
@@ -70,15 +72,6 @@ def _consequences(cause: Finding, consequences: dict[str, list[Finding]], style:
             above.add(f.check)
             lines += _consequences(f, consequences, style, above)
     return lines
-
-
-def _tally(report: Report, style: Style) -> list[str]:
-    words: dict[Status, str] = {"fail": "failed", "warn": "warned", "unknown": "unknown", "crash": "crashed"}
-    parts = [f"{report.count('pass')} checks passed"]
-    parts += [f"{report.count(status)} {word}" for status, word in words.items() if report.count(status)]
-    parts.append(f"{report.count('skip')} not applicable or not asked")
-    more = "" if style.verbose else " (-v shows them)"
-    return _lines(", ".join(parts) + more, style, tone="dim")
 
 
 def _lines(
@@ -102,7 +95,7 @@ def _lines(
         break_long_words=False,
         break_on_hyphens=False,
     )
-    painted = [style.paint(line, tone) for line in wrapped]
+    painted = [style.paint(line, tone) for line in wrapped or [margin]]
     if tag and style.colour:
         painted[-1] = painted[-1].replace(tag, style.paint(tag, "dim"))
     if mark:

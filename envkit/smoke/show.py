@@ -15,14 +15,14 @@ BARS = "▁▂▃▄▅▆▇█"
 
 def render(report: SmokeReport, style: Style) -> str:
     """The verdict, then one line for each run, and what went wrong below it."""
-    lines = [f"{style.mark(VERDICT_MARKS[report.status])} {style.paint(_headline(report), 'bold')}", ""]
+    lines = [f"{style.mark(VERDICT_MARKS[report.status])} {style.paint(headline(report), 'bold')}", ""]
     for run in report.runs:
         lines += _run(run, style)
     lines += [f"{style.mark('warn')} {plain(sentence)}" for sentence in report.agreement]
     return "\n".join(lines) + "\n"
 
 
-def _headline(report: SmokeReport) -> str:
+def headline(report: SmokeReport) -> str:
     passed = sum(run.status == "pass" for run in report.runs)
     total = len(report.runs)
     if not total:
