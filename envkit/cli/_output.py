@@ -20,7 +20,6 @@ from envkit.formats import Style, find, refuse_unknown
 SUMMARY = "GITHUB_STEP_SUMMARY"
 SUMMARY_BYTES = 1 << 20  # of all that a step appends; GitHub drops the whole of a larger one
 _NAMES = {"schema", "check", "area", "status", "who", "caused_by"}  # words of envkit's own
-_SEPARATOR = "\n\x1e\n"
 
 Show = Callable[[Report, Facts], None]
 
@@ -59,13 +58,10 @@ def deliver(written: str, text: str, output: str) -> None:
 
 def redacted(report: Report) -> Report:
     """The report without what must not get out: before a format escapes its texts, so that no escape is torn."""
-    from envkit.redact import redact
+    from envkit.redact import Redactor, identity
 
     built = msgspec.to_builtins(report)
-    texts = list(_texts(built))
-    clean = redact(_SEPARATOR.join(texts)).split(_SEPARATOR)
-    if len(clean) != len(texts):  # one of them has the separator in it
-        clean = [redact(text) for text in texts]
+    clean = Redactor(identity()).texts(list(_texts(built)))
     return msgspec.convert(_with_texts(built, iter(clean)), Report)
 
 

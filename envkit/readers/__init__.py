@@ -25,7 +25,7 @@ import msgspec
 
 from envkit.errors import InputError
 from envkit.facts import SECTIONS, Facts, Section
-from envkit.readers import facts_json
+from envkit.readers import attachment, facts_json
 from envkit.readers._merge import merge
 from envkit.readers._text import plain_text
 
@@ -62,12 +62,15 @@ def read_all(text: str | bytes, origin: str = "the text") -> Facts:
     """
     plain = plain_text(text)
     readers = discover()
-    own = facts_json.taken_out(plain)
+    report = attachment.taken_out(plain)
+    own = report or facts_json.taken_out(plain)
     if own and not own[1].strip():
         return own[0]
-    partial = [(facts_json.NAME, own[0])] if own else []
+    partial = [(attachment.NAME if report else facts_json.NAME, own[0])] if own else []
     others = own[1] if own else plain
     partial += [(name, facts) for name, reader in readers.items() if (facts := reader.read(others))]
+    if report and len(partial) == 1:  # an issue's words around it
+        return report[0]
     if not partial:
         raise InputError(
             f"{origin}: nothing in it is the output of a tool that envkit reads",
