@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from envkit.facts import Facts
 from envkit.facts.accelerators import AmdGpu, NvidiaGpu
 from envkit.findings import Finding, count
@@ -33,9 +35,10 @@ def _machine(facts: Facts) -> str:
         parts += [f"{system.virtual_machine} guest" if virtual else None]
     if cpu:
         parts += [cpu.model, f"{cpu.threads} CPUs" if cpu.threads else None]
-        quota = cpu.cgroup_quota_cores
-        if isinstance(quota, float | int):
-            parts.append(f"limited to {quota:g}")
+        limits = [limit for limit in (cpu.affinity_threads, cpu.cgroup_quota_cores) if isinstance(limit, float | int)]
+        usable = min(limits, default=None)
+        if usable and usable < (cpu.threads or math.inf):
+            parts.append(f"limited to {usable:g}")
     if memory and memory.memory_total_bytes:
         parts.append(f"{memory.memory_total_bytes / GIB:.1f} GiB memory")
         if isinstance(memory.cgroup_limit_bytes, int):

@@ -11,13 +11,14 @@ stop() {
     exit 1
 }
 
-[ -f "$lock" ] || stop "no lock for this image's Python $python on linux-$(uname -m): $lock is missing; \`envkit profiles lock\` makes it"
+[ -f "$lock" ] ||
+    stop "no lock for this image's Python $python on linux-$(uname -m): $lock is missing; make it: envkit profiles lock"
 said=$(sed -n 's/^# packages: //p' "$lock")
 has=$(grep -c '^[a-z0-9].*==' "$lock") || true
 [ "$has" = "$said" ] || stop "the lock $lock is broken: its head says ${said:-no number of} packages, it has $has"
 
 fetch() {
-    python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps --dest "$folder" --requirement "$@"
+    python3 -m pip --quiet --disable-pip-version-check download --no-cache-dir --no-deps --dest "$folder" -r "$@"
 }
 
 mkdir -p "$folder"
@@ -29,7 +30,9 @@ if [ -n "$backend" ]; then
     sed -n '/^torch==/,/^$/p' "$lock" >"$alone"
     if ! refused=$(fetch "$alone" 2>&1); then
         fetch "$alone" --extra-index-url "${TORCH_INDEX_URL:-https://download.pytorch.org/whl}/$backend" ||
-            stop "torch for $backend is neither on PyTorch's index nor in the configured sources, which said: $refused"
+            stop "torch of $lock cannot be had from PyTorch's index: see above; nor from the configured sources: $(
+                echo "$refused" | tail -n 1
+            )"
     fi
     rm "$alone"
 fi
