@@ -128,10 +128,9 @@ def capture(
 
     Args:
         python: which Python, as the user names it; "": the one that is found.
-        deep: import its frameworks.
         timeout: seconds for each driver, disk and the like.
         all_within: seconds for everything together instead.
-        meanwhile: see `envkit.capture.capture`.
+        deep, meanwhile: see `envkit.capture.capture`.
     """
     from envkit.capture import capture as observe
 
