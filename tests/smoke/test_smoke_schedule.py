@@ -68,7 +68,7 @@ def test_the_table_gives_the_largest_figure_that_fits() -> None:
         table.need({"jax", *words})
         for words in (("cpu", "mlp"), ("cpu", "mlp", "cnn", "lstm", "transformer"), ("cuda",))
     )
-    assert 0 < one.memory < all_.memory < gpu.memory
+    assert 0 < one.memory < min(all_.memory, gpu.memory)
     assert (one.device, gpu.device > 0) == (0, True)
     assert table.need({"mxnet", "cpu"}) == Need()
     assert all(row.source for row in table.needs.values())
