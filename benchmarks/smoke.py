@@ -18,7 +18,7 @@ from envkit.profile import SmokeRun
 from envkit.smoke.run import smoke
 from envkit.smoke.types import SmokeReport
 
-BOUND = 1.3
+BOUND = 1.2
 
 FLOORS = {
     "torch": """

@@ -101,6 +101,8 @@ def _unknown_sections(facts: Facts, chosen: Collection[Check]) -> list[Finding]:
         section: Section[object] = getattr(facts, name)
         if name in needed and name != "kernel_log" and section.outcome == "unknown" and section.why != "not asked":
             by_reason.setdefault(section.why, []).append(name)
+    if all(getattr(facts, name).outcome == "unknown" for name in SECTIONS) and not by_reason:
+        by_reason["these facts hold nothing that was observed"] = ["machine"]
     return [
         Finding(
             check=f"{names[0].replace('_', '-')}-unknown",

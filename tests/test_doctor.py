@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from envkit import facts as f
-from envkit.checks import Check, _describe, check
+from envkit.checks import Check, _describe, check, discover
 from envkit.doctor import examine, exit_status
 from envkit.errors import InputError
 from envkit.facts.accelerators import Nvidia
@@ -179,3 +179,9 @@ def test_what_judges_gpus_is_skipped_where_nobody_has_listed_them() -> None:
 
     assert status(gpus()) == "pass"
     assert status(f.ok(Nvidia(gpus=None))) == "skip"
+
+
+def test_of_facts_that_hold_nothing_nothing_is_told() -> None:
+    report = examine(f.Facts(), Profile(), KNOWLEDGE, discover())
+    assert report.status == "unknown"
+    assert "nothing that was observed" in report.headline

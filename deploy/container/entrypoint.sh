@@ -17,16 +17,15 @@ case $policy in
         ;;
 esac
 
-# In the background, because process 1 of a container gets no signal that it does not ask for, and asks only between
-# two commands: `docker stop` is heeded while a driver is waited for.
+# Process 1 of a container gets no signal that it does not ask for, so it asks for them all the way to the command, which
+# inherits none of this. The doctor is in the background because they are heeded only between two commands: `docker stop`
+# ends a container that waits for a driver.
+trap 'kill "${!:-}" 2>/dev/null; exit 143' TERM
+trap 'kill "${!:-}" 2>/dev/null; exit 130' INT
+trap 'kill "${!:-}" 2>/dev/null; exit 129' HUP
 envkit doctor --phase run >&2 &
-doctor=$!
-trap 'kill "$doctor" 2>/dev/null; exit 143' TERM
-trap 'kill "$doctor" 2>/dev/null; exit 130' INT
-trap 'kill "$doctor" 2>/dev/null; exit 129' HUP
-wait "$doctor"
+wait "$!"
 status=$?
-trap - TERM INT HUP
 
 if [ "$#" -eq 0 ]; then
     exit "$status"

@@ -159,7 +159,13 @@ def nvidia_device_nodes_unusable(nvidia: Nvidia, profile: Profile, facts: Facts)
     closed = [path for path in shut(nodes) if path not in kept]
     # What other tools print does not list them.
     none_of_a_gpu = not facts.sources and not any(node.path[-1].isdigit() for node in nodes)
-    if not closed and not (none_of_a_gpu and nvidia.nvml.outcome != "ok"):
+    # On a host CUDA has it made; into a container it must be passed, and nvidia-smi does without (nvidia-docker#1085).
+    without_uvm = bool(
+        facts.container.facts
+        and not (facts.sources or none_of_a_gpu or _is_wsl(facts))
+        and not any(node.path == "/dev/nvidia-uvm" for node in nodes)
+    )
+    if not closed and not without_uvm and not (none_of_a_gpu and nvidia.nvml.outcome != "ok"):
         return
     if facts.container.facts:
         remedy = Remedy(text="pass the devices in with --gpus all or CDI instead of single --device options")
@@ -167,8 +173,14 @@ def nvidia_device_nodes_unusable(nvidia: Nvidia, profile: Profile, facts: Facts)
         remedy = Remedy(text="allow this user to read and write them (group of the nodes, udev rules)", who="admin")
     else:
         remedy = Remedy(text="make the nodes", commands=[["sudo", "nvidia-modprobe", "-c0", "-u"]], who="admin")
-    yield fail(
-        "this user may not use the NVIDIA device nodes" if closed else "the device nodes of the NVIDIA GPU are missing",
-        evidence=closed or ["no /dev/nvidia0"],
-        remedy=remedy,
-    )
+    if closed:
+        message, evidence = "this user may not use the NVIDIA device nodes", closed
+    elif without_uvm:
+        message, evidence = "CUDA cannot start: /dev/nvidia-uvm is not in this container", ["no /dev/nvidia-uvm"]
+    else:
+        message, evidence = "the device nodes of the NVIDIA GPU are missing", ["no /dev/nvidia0"]
+    yield fail(message, evidence=evidence, remedy=remedy)
+
+
+def _is_wsl(facts: Facts) -> bool:
+    return bool(facts.system.facts and facts.system.facts.wsl)

@@ -66,9 +66,11 @@ def _subject(address: str | None, nvidia: Nvidia | None) -> str:
 
 def _xids(log: KernelLog, facts: Facts, knowledge: Knowledge) -> dict[str, list[tuple[KernelMessage, Xid]]]:
     """The Xids that the tables know, by GPU."""
-    table, nvidia = knowledge.xids, facts.nvidia.facts
     found: dict[str, list[tuple[KernelMessage, Xid]]] = {}
-    for message in _logged_of_ours(log, facts):
+    if not (messages := _logged_of_ours(log, facts)):
+        return found  # to read the table takes longer than all of this
+    table, nvidia = knowledge.xids, facts.nvidia.facts
+    for message in messages:
         row = table.xids.get(message.code or 0)
         if message.code == _RECOVERY_CHANGED:
             words = re.findall(r"\(([^()]{1,40})\)", message.text)
@@ -113,7 +115,7 @@ def xid_hardware_fault(kernel_log: KernelLog, facts: Facts, profile: Profile, kn
 
     What each code means and asks for: NVIDIA's catalog of Xids.
     """
-    if not judged(profile):
+    if not judged(profile) or not _logged_of_ours(kernel_log, facts):
         return
     for subject, rows in _xids(kernel_log, facts, knowledge).items():
         grave = [row for row in rows if row[1].severity != "none" and row[1].action != "restart-app"]

@@ -77,10 +77,7 @@ def write(text: str, stream: TextIO | None = None) -> None:
 
 
 def emit(text: str, stream: TextIO | None = None) -> None:
-    """A result, as it is, on stdout unless told otherwise; where that cannot show envkit's signs, in ASCII.
-
-    It is out when this returns: what is going to be changed is to be read whatever comes after it.
-    """
+    """A result, as it is, flushed to stdout unless told otherwise; where that cannot show envkit's signs, in ASCII."""
     stream = stream or sys.stdout
     try:
         "".join(map(chr, ASCII)).encode(stream.encoding or "ascii")
@@ -128,9 +125,10 @@ def capture(
 
     Args:
         python: which Python, as the user names it; "": the one that is found.
+        deep: import its frameworks.
         timeout: seconds for each driver, disk and the like.
         all_within: seconds for everything together instead.
-        deep, meanwhile: see `envkit.capture.capture`.
+        meanwhile: see `envkit.capture.capture`.
     """
     from envkit.capture import capture as observe
 

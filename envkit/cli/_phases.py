@@ -6,7 +6,7 @@ import os
 import shlex
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +41,7 @@ class Phase:
     assume: str
     ignore: Collection[str]
     fail_on: FailOn
-    deadline_seconds: float
+    within_seconds: float | None
     show: Callable[[Report, Facts], None]
     say: Callable[[str], None]
 
@@ -181,14 +181,18 @@ class Phase:
         folder = os.path.dirname(os.path.dirname(found.path)) if found else str(near or "")
         target = folder if os.path.exists(os.path.join(folder, "pyvenv.cfg")) else ""
         return capture(
-            python=found, target=target, only=only, deadline_seconds=self.deadline_seconds, meanwhile=self._prepare
+            python=found,
+            target=target,
+            only=only,
+            all_within_seconds=self.within_seconds,
+            meanwhile=partial(self._prepare, "nvidia" in only),
         )
 
-    def _prepare(self) -> None:
-        """Import what judging needs, while something else is waited for."""
+    def _prepare(self, gpus: bool) -> None:
+        """Import and read what judging needs, while something else is waited for."""
         from envkit import doctor, redact, summary  # noqa: F401
 
-        _ = self.knowledge, self.checks
+        _ = self.checks, gpus and self.knowledge.gpus
 
     def _still_deferred(self, left: deferred.Deferred) -> None:
         if left.smoke:

@@ -94,10 +94,14 @@ def _check(output: str) -> None:
 
 
 def _write(output: str, text: str) -> None:
-    """A new file that only this user can read."""
+    """A new file that only this user can read, whole or not at all."""
     try:
         number = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        try:
+            with os.fdopen(number, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+                file.write(text)
+        except BaseException:
+            os.unlink(output)
+            raise
     except OSError as error:
         raise InputError(f"--output {output}: {error.strerror or error}") from error

@@ -16,8 +16,11 @@ from envkit.findings import Finding, Report, count
 from envkit.knowledge import Knowledge
 from envkit.phases.sections import DEEP, ENVIRONMENT, chosen, of_the_image, of_the_start, others
 from envkit.phases.watch import watched
-from envkit.profile import Profile
+from envkit.profile import CheckOverride, Profile
 from envkit.setup.choosing.assume import assumed, spoken
+
+# A builder's packages are its own doing: others than the profile pins are a mistake there, not somebody's choice.
+HELD = ("profile-packages-differ", "profile-cuda-differs")
 
 
 class Judged(NamedTuple):
@@ -41,6 +44,8 @@ def judge(
 ) -> Judged:
     """Judge the image, and find what cannot be judged without the machine.
 
+    Other packages than the profile pins are a failure, unless the profile says what that is to count as.
+
     A check waits that names a section of the machine, or reads one, or reads an environment variable. With assumptions
     it is judged all the same, as on that machine, and then again where the container starts.
 
@@ -50,13 +55,14 @@ def judge(
         knowledge: tables of drivers, wheels and GPUs.
         checks: every check there is, by id.
         assumptions: what is assumed of the machine, by key; {}: nothing.
-        ignore: ids or areas that are left out.
+        ignore: ids or areas that are not judged now; of the machine, they are where the container starts.
     """
     reads: dict[str, set[str]] = {}
     there = assumed(facts, dict(assumptions), knowledge) if assumptions else facts
-    those = chosen(checks.values(), profile, ignore)
+    those = chosen(checks.values(), profile, ())
     names = [check.id for check in those]
-    report = examine(there, profile, knowledge, watched(checks, reads), select=names, ignore=ignore)
+    examine(there, profile, knowledge, watched(checks, reads), select=names)
+    report = examine(there, holding(profile), knowledge, checks, select=names, ignore=ignore)
     of_start = {*of_the_start(), ENVIRONMENT}
     waiting = {
         check.id: sorted(reads[check.id] & of_start)
@@ -69,6 +75,11 @@ def judge(
         checks=sorted(waiting),
         sections=[name for name in of_the_start() if name in needed],
     )
+
+
+def holding(profile: Profile) -> Profile:
+    """The profile, by which other packages than it pins are a failure, unless it has a word of its own on that."""
+    return replace(profile, checks={**dict.fromkeys(HELD, CheckOverride(severity="fail")), **profile.checks})
 
 
 def image_of(facts: Facts) -> dict[str, Section[Any]]:

@@ -13,13 +13,17 @@ import msgspec
 from envkit.errors import EnvkitError, InputError
 from envkit.facts import Facts, Section
 from envkit.facts.software import Python
+from envkit.phases.sections import of_the_image
 from envkit.profile import Profile
 from envkit.setup.state import STATE_FILE
 from envkit.setup.state import read as read_state
+from envkit.target.deep import CUDA_LIBRARIES
+from envkit.target.python import SHADOWABLE
 
 SCHEMA = "envkit.deferred/1"
 FILE = "envkit-deferred.json"
 AGAIN = "write it where the image is built, after the last change of the environment: envkit doctor --phase build"
+LARGEST_BYTES = 64 << 20
 # What bends an interpreter: under another value of one of these it may find other packages.
 STEERING = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "LD_LIBRARY_PATH", "LD_PRELOAD")
 
@@ -62,13 +66,22 @@ def unpack(deferred: Deferred, path: Path) -> dict[str, Section[Any]]:
     """The sections of the image; only their types are worked out, which for all of the facts would take a while.
 
     Raises:
-        InputError: the file (path) is damaged.
+        InputError: the file (path) is damaged, or has other sections than this envkit takes for the image's.
     """
+    if differing := sorted(deferred.image.keys() ^ set(of_the_image())):
+        raise InputError(
+            f"{path} was written by envkit {deferred.envkit}, for which other facts were the image's: "
+            f"{', '.join(differing)}",
+            hint=AGAIN,
+        )
     types = {field.name: field.type for field in msgspec.structs.fields(Facts)}
     try:
-        return {name: msgspec.json.decode(raw, type=types[name]) for name, raw in deferred.image.items()}
-    except (msgspec.DecodeError, KeyError) as error:
+        image = {name: msgspec.json.decode(raw, type=types[name]) for name, raw in deferred.image.items()}
+    except msgspec.DecodeError as error:
         raise InputError(f"{path} is damaged: {error}", hint=AGAIN) from error
+    if image["python"].facts is None:
+        raise InputError(f"{path} is damaged: it does not say which Python was judged", hint=AGAIN)
+    return image
 
 
 def path_in(prefix: str) -> Path:
@@ -112,9 +125,32 @@ def contents(python: Python, environ: Mapping[str, str]) -> str:
     hashed = hashlib.sha256()
     here = [os.path.realpath(python.executable), str(os.access(python.executable, os.X_OK))]
     told = [f"{name}={environ.get(name, '')}" for name in STEERING]
-    for line in (*here, *told, *(name for folder in python.site_packages for name in _names(folder))):
+    packages = (name for folder in python.site_packages for name in _names(folder))
+    for line in (*here, *told, *packages, *_before_the_packages(python, environ)):
         hashed.update(line.encode("utf-8", "surrogateescape") + b"\0")
     return hashed.hexdigest()
+
+
+def _before_the_packages(python: Python, environ: Mapping[str, str]) -> Iterator[str]:
+    """What a mount may put before the image's packages: in ~/.local, on PYTHONPATH, where work is done, CUDA's own."""
+    if python.user_site_enabled:
+        base = environ.get("PYTHONUSERBASE") or os.path.expanduser("~/.local")
+        folder = f"{base}/lib/python{'.'.join(python.version.split('.')[:2])}/site-packages"
+        yield from _names(folder) if os.path.isdir(folder) else ()
+    paths = [folder for folder in environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    for place in (f"{folder}/{name}" for folder in (".", *paths) for name in SHADOWABLE):
+        if os.path.exists(f"{place}.py") or os.path.exists(f"{place}/__init__.py"):
+            yield place
+    yield from (name for folder in paths for name in _listed(folder) if name.endswith(".dist-info"))
+    libraries = filter(os.path.isabs, environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
+    yield from (name for folder in libraries for name in _listed(folder) if name.startswith(CUDA_LIBRARIES))
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _names(folder: str, depth: int = 2) -> Iterator[str]:
@@ -159,7 +195,12 @@ def read(path: Path) -> Deferred:
         InputError: the file cannot be read, is damaged, or is of another environment.
     """
     try:
-        content = path.read_bytes()
+        if not path.is_file():
+            raise InputError(f"{path} is no file", hint=AGAIN)
+        with path.open("rb") as file:
+            content = file.read(LARGEST_BYTES + 1)
+        if len(content) > LARGEST_BYTES:
+            raise InputError(f"{path} is damaged: larger than {LARGEST_BYTES >> 20} MiB", hint=AGAIN)
         schema = msgspec.json.decode(content, type=dict[str, msgspec.Raw]).get("schema", msgspec.Raw(b"null"))
         if (told := msgspec.json.decode(schema)) != SCHEMA:
             raise InputError(f"{path}: schema is {told!r}, expected {SCHEMA!r}", hint=AGAIN)

@@ -14,7 +14,7 @@ from envkit.facts import Facts, Section, absent
 from envkit.findings import Finding, Report, Status
 from envkit.knowledge import Knowledge
 from envkit.phases.deferred import AGAIN, Deferred
-from envkit.phases.sections import DEEP, chosen, of_the_image, others
+from envkit.phases.sections import DEEP, chosen, of_the_image, of_the_start, others
 from envkit.profile import Profile
 
 _WORST: tuple[Status, ...] = ("crash", "fail", "warn", "unknown", "pass", "skip")
@@ -53,12 +53,19 @@ def judge_deferred(
     """Judge exactly what was deferred.
 
     Raises:
-        InputError: the file names checks that this envkit does not have.
+        InputError: the file names checks that this envkit does not have, or too little of what they need.
     """
     if gone := [name for name in deferred.checks if name not in checks]:
         raise InputError(
             f"the image was judged by envkit {deferred.envkit}, which has checks that this one does not: "
             f"{', '.join(gone[:3])}",
+            hint=AGAIN,
+        )
+    needed = {name for check in deferred.checks for name in checks[check].needs} & set(of_the_start())
+    if unasked := sorted(needed - {*deferred.sections, *others(deferred.profile)}):
+        raise InputError(
+            f"the image was judged by envkit {deferred.envkit}, and checks of this one need more of the machine: "
+            f"{', '.join(unasked[:3])}",
             hint=AGAIN,
         )
     if not deferred.checks:

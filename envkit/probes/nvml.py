@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import time
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import msgspec
 from envkit import harness
 from envkit.facts.accelerators import GpuPair, NvidiaGpu, Nvml, NvmlOutcome
 
+STUCK_SECONDS = 60.0  # no question is waited for so long
 PATIENCE_SHARE = 0.2  # of the deadline: after so long without an answer the next is asked beside it
 OF_THE_MACHINE = {"library": "loading libnvidia-ml.so.1", "start": "nvmlInit", "gpu_count": "the number of GPUs"}
 
@@ -32,8 +36,12 @@ def ask(deadline_seconds: float, *, deep: bool = False) -> Answer:
     """Ask NVML in a child; one that does not answer by the deadline is left as it is."""
     # Run as a file, not as a module: the working directory, where anyone's json.py may lie, stays out of sys.path.
     program = str(Path(__file__).with_name("nvml_child.py"))
+    if stuck := _stuck(program, max(STUCK_SECONDS, deadline_seconds)):
+        return _unanswered(f"process {stuck}, an earlier question to the driver, still waits for an answer")
     argv = [sys.executable, program, str(deadline_seconds * PATIENCE_SHARE), *(["deep"] if deep else [])]
-    child = harness.run(argv, deadline_seconds=deadline_seconds, on_deadline="leave")
+    # With PYTHONSAFEPATH it would not find the files beside it.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    child = harness.run(argv, deadline_seconds=deadline_seconds, on_deadline="leave", env=env)
     records = _Records(child.records)
     machine = records.said.get((), {})
     outcome, error = _outcome(child, machine)
@@ -52,6 +60,27 @@ def ask(deadline_seconds: float, *, deep: bool = False) -> Answer:
         gpus=gpus,
         pairs=None if gpus is None else [_pair(pair, records) for pair in _pairs(gpus, records)],
     )
+
+
+def _stuck(program: str, seconds: float) -> int | None:
+    """The process of an earlier run that has waited in the driver for so long; a health check must not pile them up."""
+    import socket  # noqa: PLC0415 - where there is NVML to ask
+
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as name:
+        name.bind(f"\0envkit-nvml-{os.getuid()}")
+        return None  # nobody has taken it: see nvml_child.py
+    import psutil  # noqa: PLC0415 - seldom
+
+    for process in psutil.process_iter(["cmdline", "create_time"]):
+        words, since = process.info["cmdline"] or [], process.info["create_time"] or time.time()
+        if program in words and time.time() - since > seconds:
+            return int(process.pid)
+    return None
+
+
+def _unanswered(why: str) -> Answer:
+    nvml = Nvml(outcome="timeout", error=why, unanswered=[OF_THE_MACHINE["start"]], seconds=0.0)
+    return Answer(nvml=nvml, driver_version=None, cuda_driver_version=None, gpus=None, pairs=None)
 
 
 class _Records:

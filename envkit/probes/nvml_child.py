@@ -16,6 +16,8 @@ Left out on purpose: supported clocks, a read-only question that stops machines 
 
 from __future__ import annotations
 
+import _socket
+import contextlib
 import json
 import os
 import sys
@@ -24,8 +26,14 @@ from typing import Any
 
 from nvml_inquiry import Inquiry  # type: ignore[import-not-found] # a file beside this one
 
+ALIVE = f"\0envkit-nvml-{os.getuid()}"
+"""A name without a file, taken for as long as such a process lives: whether one does is asked without a search."""
+
 
 def main() -> None:
+    alive = _socket.socket(_socket.AF_UNIX)
+    with contextlib.suppress(OSError):  # another one has it
+        alive.bind(ALIVE)
     records = os.dup(1)
     os.dup2(2, 1)  # the library's own prints must not end up between the records
     writing = threading.Lock()

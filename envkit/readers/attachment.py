@@ -6,7 +6,7 @@ import json
 import re
 
 from envkit.errors import InputError
-from envkit.facts import Facts, decode
+from envkit.facts import SECTIONS, Facts, decode
 from envkit.readers._fields import decoded
 
 NAME = "envkit report"
@@ -28,13 +28,17 @@ def read(text: str) -> Facts | None:
 
 
 def taken_out(text: str) -> tuple[Facts, str] | None:
-    """The facts of the first report, and the text without it: what it quotes was read when it was written.
+    """The facts of the first report, and the text without any: what they quote was read when they were written.
 
     Raises:
         InputError: it is of a later envkit, cut off, or damaged.
     """
-    start = _START.search(text) if "envkit.attachment/" in text else None
+    if "envkit.attachment/" not in text:
+        return None
+    start = _START.search(text)
     if start is None:
+        if _TITLE.search(text):
+            raise InputError("the report is damaged: its JSON has other quotation marks, or none", hint=_TOO_SHORT)
         return None
     if start[1] != SCHEMA:
         raise InputError(
@@ -51,7 +55,17 @@ def taken_out(text: str) -> tuple[Facts, str] | None:
         facts = decode(json.dumps(value["facts"]), "the report")
     except InputError as error:
         raise InputError(error.message, hint="judge it with the envkit that wrote it, or a later one") from error
+    if all(getattr(facts, name).outcome != "ok" for name in SECTIONS):
+        raise InputError("the report is damaged: it has no facts", hint=_TOO_SHORT)
     titles = [title.start() for title in _TITLE.finditer(text, 0, start.start())]
     end = text.find(END, start.start() + length)
     end = end + len(END) if end >= 0 else start.start() + length
-    return facts, text[: titles[-1] if titles else start.start()] + text[end:]
+    return facts, text[: titles[-1] if titles else start.start()] + _without(text[end:])
+
+
+def _without(text: str) -> str:
+    """The text without the reports in it, whole or not: those after the first are not judged."""
+    while (start := _START.search(text)) and (titles := list(_TITLE.finditer(text, 0, start.start()))):
+        end = text.find(END, start.start())
+        text = text[: titles[-1].start()] + (text[end + len(END) :] if end >= 0 else "")
+    return text

@@ -45,6 +45,8 @@ class Redactor:
         self.who = who
         self.hidden: dict[str, dict[str, str]] = {}
         """Kind to what was hidden and what stands for it."""
+        self.kept: frozenset[str] = frozenset()
+        """Words that must stay, in lower case: whoever is called so is hidden only where a person's name stands."""
         self.look_again = False
         """Something went that may have hidden what stands beside it."""
         self._last: dict[str, int] = {}

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from envkit.redact.people import END
-from envkit.redact.rules import Found, Rule, apply, named
+from envkit.redact.rules import END, Found, Rule, apply, named
 
 if TYPE_CHECKING:
     from envkit.redact import Redactor
 
 _UUID_TAIL = "-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_IS = r"(?:\\?[\"']\s{0,20}:\s{0,20}\\?[\"']|\s{0,20}[:=#]\s{0,20}[\"']?)"  # a number of JSON's stays one
+_IS = r"(?:\\{0,7}[\"']\s{0,20}:\s{0,20}\\{0,7}[\"']|\s{0,60}[:=#]\s{0,20}[\"']?)"  # a number of JSON's stays one
+_LABELS = (
+    *("serial", "s/n", "guid", "machine-id", "machine_id", "machineid", "boot-id", "boot_id", "bootid", "unique"),
+    *("product_uuid", "asset"),
+)
 _LABELLED = (
-    r"(?i)(?:serial(?:[ _-]?(?:no|number|num|nr))?|s/n|guid|machine[_-]?id|boot[_-]?id|product_uuid|asset[ _-]?tag)"
+    r"(?i)(?:serial(?:[ _-]?(?:no|number|nr))?|s/n|guid|(?:machine|boot|unique)[ _-]?id|product_uuid|asset[ _-]?tag)"
     rf"{_IS}(?P<value>(?:0x)?(?=[\w./-]{{0,60}}\d)[A-Z0-9][\w./-]{{3,60}})"
 )
 _CLOUD_HOST = (
@@ -26,9 +29,15 @@ _PROJECT = (
     r"(?=/(?:locations|zones|regions|global|topics|repositories|secrets|serviceAccounts|instances|subscriptions)/)"
 )
 _ACCOUNT = (
-    r"(?i)(?:account|project|tenant|subscription|organi[sz]ation)[_-]?id"
-    rf"{_IS}(?P<value>[\w:.-]{{4,80}})"
+    r"(?i)(?:(?:(?:account|project|tenant|subscription|organi[sz]ation)[_-]?(?:id|name)|client[_-]?id|_project|_account"
+    rf"|--project|--account){_IS}"
+    r"|(?:--|config set )(?:project|account) |account (?=\d{12}\b))(?P<value>[\w:.-]{4,80})"
 )
+_OWNER = (
+    r"account|project|tenant|subscription|organi[sz]|client[_-]?id|_project|_account|--project|--account|config set "
+)
+_AMAZON = r"-(?=[0-9a-f]{0,16}\d)(?:[0-9a-f]{17}|[0-9a-f]{8})(?![\w-])"  # instances, images, volumes, networks
+_CONTAINER = r"(?:docker|containerd|crio|libpod|containers)[/-](?P<value>[0-9a-f]{64})"
 _MAC_TAIL = r"(?P<by>[:-])[0-9a-fA-F]{2}(?:(?P=by)[0-9a-fA-F]{2}){4,18}(?![\w:-])"
 _IPV6_HEAD = r"(?<![\w:.])(?:[nrt](?<=\\.))?(?:[23][0-9a-fA-F]{3}|[fF][c-fC-F][0-9a-fA-F]{2})"
 _KEPT = frozenset(("127.0.0.1", "0.0.0.0", "255.255.255.255", "169.254.169.254", "127.0.1.1", "127.0.0.53"))  # noqa: S104
@@ -37,9 +46,10 @@ _ADDRESS_BEFORE = (
     r"(?:(?i:\b(?:ips?|addr|address|host|hostname|server|node|peer|from|to|at|on|via|inet6?|src|dst|saddr|daddr"
     r"|proxy|gateway"
     r"|rank \d{1,5}|client|remote|connect|listen|dns|nameserver|endpoint|master|reach|ping)"
-    r"|\w(?:_addr|_host|_ip|_proxy|_master|_server))\\?[\"']?[ =:(\[<]{1,3}\\?[\"']?|//|@|://[\w.:*-]{0,80}@|[\[<(])$"
+    r"|\w(?:_addr|_host|_ip|_proxy|_master|_server))\\?[\"']?[ =:(\[<]{1,3}\\?[\"']?|//|@|://[\w.:*-]{0,80}@)$"
 )
-_ADDRESS_AFTER = r"\]?:\d{2,5}\b|/\d{1,2}\b|[<|]\d{2,5}"
+_ADDRESS_AFTER = r"\]?:\d{2,5}\b|/\d{1,2}\b|[<|]\d{2,5}|>|, \d{2,5}\)"
+_OF_VERSIONS = r"(?i)version|(?:up|down)grade|install|cu(?:da|dnn|blas|1\d)|nccl|nvidia-"
 _VERSION_BEFORE = (
     r"(?:[=<>~!]= ?|\.so\.|[-_/+]|\bv|(?i:version|driver|firmware|cuda|cudnn|nccl|tensorrt|curand"
     r"|needs|wants|requires?|than|has|with|lib\w{1,30}|[\w-]*nvidia[\w-]*|[\w-]+-cu\d\d)(?: is)?\\?[\"']?[ :=]{0,3}"
@@ -96,7 +106,11 @@ def _ipv4(found: Found, names: Redactor) -> str | None:
     before = found.before[-80:]
     if before.endswith(("==", ">=", "<=", "~=", ".so.")):  # most are versions of packages
         return None
-    if re.search(_ADDRESS_BEFORE, before) or re.match(_ADDRESS_AFTER, found.after):
+    if re.match(_ADDRESS_AFTER, found.after):
+        return names.name("ip", address)
+    if (said := re.search(_ADDRESS_BEFORE, before)) and not (
+        re.match(r"(?i)\W*(?:from|to|at|on)\b", said[0]) and re.search(_OF_VERSIONS, before)
+    ):
         return names.name("ip", address)
     likely = int(parts[0]) >= 20 or parts[0] == "10"  # few versions of four parts begin so
     return names.name("ip", address) if likely and not re.search(_VERSION_BEFORE, before) else None
@@ -133,10 +147,16 @@ RULES = (
         r"(?:storage\.googleapis|amazonaws)\.com/(?P<value>[\w.-]{3,63})",
         named("bucket"),
     ),
-    Rule(("serial", "s/n", "guid", "machine", "boot", "product_uuid", "asset"), _LABELLED, named("serial")),
+    Rule(_LABELS, _LABELLED, named("serial")),
     Rule(("arn:aws",), r"arn:aws[\w-]{0,10}:[\w-]{0,30}:[\w-]{0,30}:(?P<value>\d{12})\b", _account),
     Rule(("projects/",), _PROJECT, _account),
-    Rule(("account", "project", "tenant", "subscription", "organi"), _ACCOUNT, _account),
+    Rule(("account", "project", "tenant", "subscription", "organi", "client"), _ACCOUNT, _account, anchor=_OWNER),
+    Rule(("gcr.io/", "pkg.dev/"), r"(?:gcr\.io|pkg\.dev)/(?P<value>[a-z][\w:-]{3,60})", _account),
+    Rule(("/resourcegroups/",), r"(?i)/resourcegroups/(?P<value>[\w.-]{1,90})", _account),
+    Rule((), _AMAZON, named("id"), anchor=_AMAZON, left=r"(?<![\w-])(?:i|ami|vol|vpc|eni|sg|subnet|snap|fs|fsap)"),
+    Rule(("docker/", "docker-", "containerd-", "crio-", "libpod-", "containers/"), _CONTAINER, named("id")),
+    Rule(("pod",), r"pod(?P<value>[0-9a-f]{8}(?:_[0-9a-f]{4}){3}_[0-9a-f]{12})", named("uuid")),
+    Rule(("/by-id/",), r"/by-id/(?P<value>[\w:.-]{4,200})", named("serial")),
     Rule(
         (),
         _MAC_TAIL,

@@ -22,7 +22,7 @@ COMMON = frozenset(
     repos workspace workspaces env envs venv .venv environment cache model models train training build builder
     buildd kernel system memory disk limits network linux windows darwin unknown absent none true false null
     healthy degraded unhealthy pass warn fail skip crash job jobs student students staff group groups lab team shm
-    site-packages dist-packages config example domain
+    site-packages dist-packages config example domain cdrom usb
     """.split()  # noqa: SIM905 - a list of words to read
 )
 
@@ -50,8 +50,8 @@ def identity(*, home: str | None = None, host: str | None = None) -> Identity:
 def _hosts() -> list[str]:
     own = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
     named = [own, *(os.environ.get(name, "") for name in _HOSTS)]
-    for name in _LISTS:
-        for part in re.findall(r"[\w.-]+(?:\[[\d,-]+\])?", os.environ.get(name, "")):
+    for value in filter(None, map(os.environ.get, _LISTS)):
+        for part in re.findall(r"[\w.-]+(?:\[[\d,-]+\])?", value):
             prefix, bracket, numbers = part.partition("[")
             named += [prefix + number for number in _counted(numbers[:-1])] if bracket else [part]
     return named + [name.partition(".")[0] for name in named if not re.fullmatch(r"[\d.]+", name)]

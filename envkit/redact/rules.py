@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 REACH = 260
 """How far before its anchor a rule may reach, in characters."""
+SHORT = 6
+"""Shorter names are words of a report, too: they are looked for only where a name stands."""
+END = r"(?![\w-])"
 _JOINING = "_.+%=@:~-"
 """What stands beside these may have been taken for a part of what is gone."""
 

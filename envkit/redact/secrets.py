@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 _SPACE = r"(?:\s|\\{1,8}[nrt])"
 _PRIVATE_KEY = (  # also of one that is cut off
     r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
-    rf"(?:{_SPACE}{{0,4}}[A-Za-z0-9+/]{{20,}}={{0,2}}"
-    rf"|{_SPACE}{{0,4}}(?:Proc-Type|DEK-Info|Version|Comment): [\w,./ -]{{1,80}})*"
-    rf"(?:{_SPACE}{{0,4}}[A-Za-z0-9+/]{{0,80}}={{0,2}}"
-    rf"{_SPACE}{{0,4}}-----END [A-Z ]{{0,30}}PRIVATE KEY(?: BLOCK)?-----)?"
+    rf"(?:{_SPACE}{{0,20}}[A-Za-z0-9+/]{{20,}}={{0,2}}"
+    rf"|{_SPACE}{{0,20}}(?:Proc-Type|DEK-Info|Version|Comment): [\w,./ -]{{1,80}})*"
+    rf"(?:{_SPACE}{{0,20}}[A-Za-z0-9+/]{{0,80}}={{0,2}}"
+    rf"{_SPACE}{{0,20}}-----END [A-Z ]{{0,30}}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 # What a token begins with, and what it is made of. Sources: the token formats that GitHub, GitLab, Slack, Stripe, PyPI
 # and Hugging Face document; the rules of gitleaks.
@@ -51,6 +51,9 @@ _FORMS = {
     "hvs.": r"hvs\.[\w-]{20,}",
     "dop_v1_": r"dop_v1_[0-9a-f]{20,}",
     "dapi": r"dapi(?<![A-Za-z0-9]dapi)[0-9a-f]{30,}",
+    "nrak-": r"NRAK-[A-Z0-9]{20,}",
+    "key-": r"key-[0-9a-f]{32}(?![\w-])",
+    "local-": r"local-[0-9a-f]{40}(?![\w-])",
     "lsv2_": r"lsv2_[a-z]{2}_\w{20,}",
     "sg.": r"SG\.[\w-]{16,}\.[\w-]{16,}",
     "age-secret-key-": r"AGE-SECRET-KEY-[0-9A-Z]{20,}",
@@ -61,22 +64,15 @@ _FORMS = {
 }
 _WORDS = (
     *("token", "secret", "passw", "passphrase", "pwd", "apikey", "signature", "credential", "authorization", "cookie"),
-    *(
-        "accesskey",
-        "accountkey",
-        "authkey",
-        "privatekey",
-        "connectionstring",
-        "connection_string",
-        "_key",
-        "-key",
-        "sig=",
-    ),
+    *("accesskey", "accountkey", "authkey", "privatekey", "presharedkey", "connectionstring", "connection_string"),
+    *("_key", "-key", "sig=", "client-certificate-data"),
 )
+_SHORT_WORDS = ("_pass", "-pass", "_pw", "_pat=", "auth=", 'auth"', "auth:", "auth\\", "psk", "creds")
 _KEY = (
     r"(?:token|secret(?:[ _-](?:access[ _-])?key)?"
-    r"|passw(?:or)?d|passphrase|pwd|apikey|sharedaccesskey|(?:access|account|auth|private)key|[_-]key|signature"
-    r"|credentials?|authorization|cookie|connection_?string|(?<=[?&])sig)(?:[_-][\w-]{1,40})?"
+    r"|passw(?:or)?d|passphrase|pwd|apikey|(?:access|account|auth|private|preshared)key|[_-]key|signature"
+    r"|(?:api|access|licen[cs]e|product) key|[_-](?:pass|pw|pat)|(?<![a-z])(?:auth|psk|creds)(?![_-])"
+    r"|credentials?|authorization|cookie|connection_?string|client-certificate-data|(?<=[?&])sig)(?:[_-][\w-]{1,40})?"
 )
 _SCHEME = r"(?:(?:bearer|basic|token|digest|apikey)\s{1,4})?"
 _IN_JSON = r"(?:[^\"\\]|\\[^\"])+"
@@ -96,10 +92,12 @@ _OPTION = (
     r"(?i)(?:token|passw(?:or)?d|secret|key|credentials?)(?:\s{1,40}|\\?[\"'],\s{0,20}\\?[\"'])"
     r"(?P<value>[^\s\"'\\<>-][^\s\"'\\<>]*)"
 )
-_AWS = r"[A-Za-z0-9/+](?:(?<![\w/+=-].)|(?<=\\[nrt].))(?=[A-Za-z/+]{0,39}\d)[A-Za-z0-9/+]{39}(?![\w/+=-])"
-_CHANGE = r"(?<=[a-z])[A-Z0-9/+]|(?<=[A-Z])[a-z0-9/+]|(?<=[0-9/+])[A-Za-z]"
+_SAID = r"(?i)(?:key|token|login|authtoken)\s{1,4}(?P<value>(?=[a-z-]{0,40}\d)(?=\d{0,40}[a-z-])[\w-]{20,})"
+_RANDOM = r"(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])(?=[a-zA-Z]*\d)(?P<run>[A-Za-z0-9]{20,})[\w~-]{0,2000}={0,2}"
+_BASE64 = r"(?=[a-z0-9/+]*[A-Z])(?=[A-Za-z/+]*\d)(?P<run>[A-Za-z0-9/+]{40,})={0,2}"
+_CHANGE = re.compile(r"(?<=[a-z])[A-Z0-9/+]|(?<=[A-Z])[a-z0-9/+]|(?<=[0-9/+])[A-Za-z]")
 _PLAIN = (
-    r"(?i)(?:\d{1,5}|\d+(?:\.\w+){1,4}|[<>=~!]=?\d[\w.]*|none|null|nil|true|false|yes|no|not|is|was|are|set|unset|missing"
+    r"(?i)(?:\W+|\d{1,5}|\d+(?:\.\w+){1,4}|[<>=~!]=?\d[\w.]*|none|null|nil|true|false|yes|no|not|is|was|are|set|unset|missing"
     r"|required|invalid|expired|empty|\*{2,}|<.*|\$.*|%.*|\.\.\.|the|a|an|and|or|of|in|for|to|with)[.,:;)\]}]*"
 )
 
@@ -122,16 +120,22 @@ def _named(found: Found, names: Redactor) -> str | None:
     """Here it is one of several groups that has the value."""
     kind = found.match.lastgroup or "bare"
     value = found.match[kind]
-    if no_secret(value):
+    if no_secret(value) or (value.startswith("/") and found.value[:4].lower() == "pwd="):  # which is a folder
         return None
     start = found.match.start(kind) - found.start
     hidden = names.secret("password or key", value)
     return found.value[:start] + hidden + found.value[start + len(value) :]
 
 
-def _aws(found: Found, names: Redactor) -> str | None:
-    """A secret access key has 40 characters of all kinds in no order; a path or a name has words."""
-    return names.secret("token", found.value) if len(re.findall(_CHANGE, found.value)) > 11 else None
+def _random(found: Found, names: Redactor) -> str | None:
+    """Letters of both cases and digits in no order, as most tokens are: 6 of 10 differ in kind from the one before.
+
+    Paths and names have words, and cudaGetDeviceP2P no two capitals together; what compilers name begins with _Z.
+    """
+    run = found.match["run"]
+    mixed = len(_CHANGE.findall(run)) > 0.45 * len(run) and re.search("[A-Z]{2}", run)
+    likely = mixed and "_Z" not in found.value
+    return names.secret("token", found.value) if likely else None
 
 
 RULES = (
@@ -147,9 +151,14 @@ RULES = (
     *(Rule((mark,), form, secret("token")) for mark, form in _FORMS.items()),
     Rule((":aa",), r":AA[\w-]{30,}", secret("token"), left=r"\d{8,10}"),
     Rule(_WORDS, _NAMED, _named),
+    Rule(_SHORT_WORDS, _NAMED, _named),
+    Rule(("key",), _NAMED, _named, anchor="(?:api|access|licen[cs]e|product) key"),
     Rule(("token", "passw", "secret", "key", "credential"), _OPTION, _valued, left=r"(?<![\w-])--?[\w-]{0,40}"),
-    Rule(("-u", "--user"), r"(?:-u|--user)\s{1,40}[^\s:\"'\\]{1,80}:(?P<value>[^\s\"'\\<>]+)", _valued),
+    Rule(("-u", "--user"), r"(?:-u|--user)\s{0,40}[^\s:\"'\\]{1,80}:(?P<value>[^\s\"'\\<>]+)", _valued),
+    Rule(("login", "sshpass"), r"(?:login|sshpass)[^\n\"\\]{0,80}? -p ?(?P<value>[^\s\"'\\<>-][^\s\"'\\<>]*)", _valued),
+    Rule(("key", "token", "login"), _SAID, _valued),
     Rule(("login",), r"(?i)login \S{1,80}\s{1,20}password\s{1,20}(?P<value>[^\s\"'\\<>]+)", _valued),
     Rule(("bearer",), r"(?i)bearer\s{1,20}(?P<value>(?=[\w.~+/-]{0,200}\d)[\w.~+/-]{12,}=*|[\w.~+/-]{32,}=*)", _valued),
-    Rule(("aws", "akia", "asia"), _AWS, _aws, anchor=r"[a-z0-9/+](?<![a-z0-9/+].)[a-z0-9/+]{39}(?![a-z0-9/+])"),
+    Rule((), _BASE64, _random, anchor=r"[a-z0-9/+](?<![a-z0-9/+].)[a-z0-9/+]{39}"),
+    Rule((), _RANDOM, _random, anchor=r"[a-z0-9](?<![a-z0-9].)[a-z0-9]{19}", left=r"(?<![\w~-])[\w~-]{0,200}"),
 )

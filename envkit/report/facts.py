@@ -24,12 +24,21 @@ _STAND_IN = re.compile(r"<[a-z-]+-\d+>|(?:GPU|MIG)-\d{0,3}")
 _OWN = {"fabric_cluster": "fabric", "hive": "hive"}
 """Fields whose value no other machine has, whatever it looks like."""
 
+_WORDS = frozenset(
+    """
+    name distribution distribution_id distribution_like implementation installer kernel_driver frequency_driver
+    frequency_governors filesystem storage_driver runtime service source
+    """.split()  # noqa: SIM905 - a list of words to read
+)
+"""Fields of words that no person has made up."""
+
 Visit = Callable[[str, str], str]
 
 
 def redacted(value: T, names: Redactor, *, strict: bool = True) -> T:
     """The same, with stand-ins for everything personal in any string of it, and in names of tables' entries."""
     tree = msgspec.to_builtins(value)
+    names.kept |= _vocabulary(tree)
     strings: list[str] = []
 
     def collect(field: str, text: str) -> str:
@@ -95,6 +104,19 @@ def _by_uuid(value: str, names: Redactor) -> bool:
 def _device(token: str, names: Redactor) -> str:
     uuid = token.strip()
     return token.replace(uuid, device(uuid, names)) if _UUID.fullmatch(uuid) else token
+
+
+def _vocabulary(tree: Any) -> set[str]:
+    """Words that a diagnosis rests on, names of packages in parts, too: some user is called rich, or lightning."""
+    words: set[str] = set()
+
+    def note(field: str, text: str) -> str:
+        if field in _WORDS:
+            words.update((text.lower(), *re.split("[-_.]", text.lower())))
+        return text
+
+    _walk(tree, "", note)
+    return words
 
 
 def _uuids(tree: Any) -> list[str]:

@@ -159,6 +159,13 @@ def test_nvidia_device_nodes_unusable_near_miss() -> None:
     assert not list(driver.nvidia_device_nodes_unusable(nvidia(device_nodes=[]), ANY, NO_FACTS))
 
 
+def test_a_container_without_the_node_of_uvm_cannot_compute() -> None:
+    without = nvidia(device_nodes=NODES[:2])  # nvidia-smi works (nvidia-docker#1085)
+    assert "nvidia-uvm" in one(driver.nvidia_device_nodes_unusable(without, ANY, IN_DOCKER)).message
+    assert not list(driver.nvidia_device_nodes_unusable(nvidia(device_nodes=NODES), ANY, IN_DOCKER))
+    assert not list(driver.nvidia_device_nodes_unusable(without, ANY, NO_FACTS))  # a host makes it when it is needed
+
+
 def test_a_container_without_gpus_is_told_once_and_not_library_by_library() -> None:
     facts = Facts(container=ok(Container(host_nvidia_driver="550.54.15", nvidia_device_nodes=0)))
     bare = nvidia(device_nodes=[], libcuda_path=None, nvml=Nvml(outcome="library-missing"), gpus=None)

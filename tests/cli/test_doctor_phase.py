@@ -79,9 +79,10 @@ def test_an_image_for_a_gpu_needs_to_know_which(image: Path, envkit: Envkit) -> 
 
 def test_what_setup_assumed_need_not_be_said_again(image: Path, envkit: Envkit) -> None:
     made = {"schema": "envkit.environment/1", "profile": "small", "made_at": "2026-11-26T08:14:24+00:00"}
-    made |= {"verdict": "judged", "digest": "", "python": "", "python_version": "3.11", "packages": {}}
-    made |= {"profile_path": str(image.parent / "gpu.yaml"), "deferred": ["smoke torch cuda"]}
-    (image / "envkit.json").write_text(json.dumps({**made, "assumptions": {"driver": "570", "cc": "9.0"}}))
+    made |= {"verdict": "judged", "digest": "", "python": "", "python_version": "3.11"}
+    made |= {"profile_path": str(image.parent / "gpu.yaml")}
+    more = {"deferred": ["smoke torch cuda"], "packages": {}, "assumptions": {"driver": "570", "cc": "9.0"}}
+    (image / "envkit.json").write_text(json.dumps({**made, **more}))
     built = envkit("doctor", "--phase", "build")
     assert built.status == 0, built.out + built.err
     left = json.loads((image / FILE).read_text())
@@ -111,6 +112,23 @@ def test_packages_that_are_not_the_profile_s_fail_the_build(image: Path, envkit:
     assert ran.status == 1
     assert "gamma of profile small is not installed" in ran.out
     assert not (image / FILE).exists()
+
+
+def test_other_versions_than_the_profile_s_fail_the_build_unless_it_allows_them(image: Path, envkit: Envkit) -> None:
+    build = ("doctor", "--phase", "build", "--profile", "./cpu.yaml")
+    profile = PROFILE.format(accelerator="none", second="beta==3", device="cpu")
+    (image.parent / "cpu.yaml").write_text(profile)
+    ran = envkit(*build)
+    assert (ran.status, (image / FILE).exists()) == (1, False)
+    assert "other versions than profile small pins: beta" in ran.first_line
+    (image.parent / "cpu.yaml").write_text(profile + "checks: {profile-packages-differ: {severity: warn}}\n")
+    assert (envkit(*build).status, (image / FILE).exists()) == (0, True)
+
+
+def test_what_is_ignored_at_build_waits_all_the_same(image: Path, envkit: Envkit) -> None:
+    build = ("doctor", "--phase", "build", "--profile", "./cpu.yaml", "--ignore", "machine")
+    assert envkit(*build).status == 0
+    assert "memory-low" in json.loads((image / FILE).read_text())["checks"]
 
 
 def test_a_package_that_is_gone_since_is_found(image: Path, envkit: Envkit) -> None:

@@ -19,13 +19,14 @@ Popen = subprocess.Popen[str]
 Start = Callable[..., Popen]
 
 
-@pytest.fixture(params=["dash", "bash"])
+@pytest.fixture(params=["dash", "bash --posix", "busybox sh"])
 def shell(request: pytest.FixtureRequest) -> list[str]:
-    """Shells that images have as sh."""
-    path = shutil.which(request.param)
+    """Shells that images have as sh: Debian's, Red Hat's, Alpine's."""
+    name, *options = str(request.param).split()
+    path = shutil.which(name)
     if path is None:
-        pytest.skip(f"{request.param} is not installed")
-    return [path, "--posix"] if request.param == "bash" else [path]
+        pytest.skip(f"{name} is not installed")
+    return [path, *options]
 
 
 @pytest.fixture
@@ -84,11 +85,18 @@ def test_it_starts_all_the_same_where_that_is_asked_for(start: Start) -> None:
     assert "started all the same" in err
 
 
-def test_another_policy_is_refused_before_anything_is_asked(start: Start) -> None:
-    process = start("echo", ENVKIT_ON_UNHEALTHY="ignore")
+@pytest.mark.parametrize("policy", ["ignore", "WARN", " warn", "stop warn", "*", "stop|warn"])
+def test_another_policy_is_refused_before_anything_is_asked(policy: str, start: Start) -> None:
+    process = start("echo", ENVKIT_ON_UNHEALTHY=policy)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (2, "")
-    assert err == "entrypoint: ENVKIT_ON_UNHEALTHY=ignore: expected stop or warn\n"
+    assert err == f"entrypoint: ENVKIT_ON_UNHEALTHY={policy}: expected stop or warn\n"
+
+
+def test_an_empty_policy_is_the_default(start: Start) -> None:
+    process = start("echo", "training", doctor="exit 1", ENVKIT_ON_UNHEALTHY="")
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
 
 
 def test_an_image_without_envkit_does_not_start_in_silence(start: Start) -> None:
@@ -119,6 +127,24 @@ def test_a_signal_ends_a_doctor_that_waits_for_a_driver(
     process.send_signal(number)
     out, _ = process.communicate(timeout=20)
     assert (process.returncode, out) == (status, "")
+
+
+def test_docker_stop_is_heeded_by_process_1(start: Start, folder: Path) -> None:
+    if os.geteuid() or subprocess.run(["unshare", "-p", "-f", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("needs root and unshare -p")
+    process = start("echo", "training", doctor='touch "$TOLD"; exec sleep 60', before=("unshare", "-p", "-f"))
+    wait_for(folder / "told")
+    first = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    os.kill(int(first), signal.SIGTERM)
+    out, _ = process.communicate(timeout=20)
+    assert (process.returncode, out) == (143, "")
+
+
+def test_the_command_ignores_no_signal_that_the_entry_point_heeds(start: Start) -> None:
+    process = start("sh", "-c", "grep -E '^Sig(Ign|Cgt)' /proc/$$/status; :")
+    out, _ = process.communicate(timeout=30)
+    ignored = int(out.split("SigIgn:")[1].split()[0], 16)
+    assert not any(ignored & 1 << (number - 1) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
 
 
 def test_a_signal_reaches_the_command(start: Start, folder: Path) -> None:

@@ -11,6 +11,7 @@ from envkit.facts import Facts, ok
 from envkit.facts.software import SetUp
 from envkit.findings import Report
 from envkit.phases.deferred import Deferred
+from envkit.probes.allocation import kubernetes
 from envkit.profile import load
 
 Machine = Callable[[str], Facts]
@@ -63,6 +64,54 @@ def test_an_image_for_a_gpu_is_healthy_where_it_gets_what_it_asked_for(
     report = started(machine(where), left)
     assert report.status == ("unhealthy" if trouble else "healthy")
     assert next((f.check for f in report.findings if f.status == "fail"), "") == trouble
+
+
+UUIDS = ",".join(f"GPU-00000000-0000-4000-8000-00000000000{index}" for index in range(4))
+CDI = ",".join(f"nvidia.com/gpu={index}" for index in range(4))
+
+
+def handed_over(pod: Facts, value: str) -> Facts:
+    """A pod with this NVIDIA_VISIBLE_DEVICES; "": without the variable, as where a device plugin passes nodes only."""
+    variables = {"NVIDIA_VISIBLE_DEVICES": value} if value else {}
+    assert pod.container.facts is not None
+    container = ok(replace(pod.container.facts, nvidia_visible_devices=value or None))
+    return replace(pod, container=container, allocation=ok(kubernetes(variables, "/nonexistent")))
+
+
+@pytest.mark.parametrize("value", ["0,1,2,3", UUIDS, CDI, "all", "void", ""])
+def test_four_gpus_are_as_good_however_they_were_handed_over(
+    value: str, machine: Machine, built: Build, started: Start
+) -> None:
+    pod = machine("pod-with-4-of-8-gpus")
+    _, left = built(pod, load("cuda12"), H100)
+    assert started(handed_over(pod, value), left).status == "healthy"
+
+
+@pytest.mark.parametrize("value", ["0", UUIDS, CDI, "all", "void", "none", ""])
+@pytest.mark.parametrize("node", ["pod-allocated-1-sees-0", "cpu-server"])
+def test_no_gpu_is_unhealthy_however_it_was_asked_for(
+    value: str, node: str, machine: Machine, built: Build, started: Start
+) -> None:
+    pod = machine("pod-allocated-1-sees-0")
+    assert pod.container.facts is not None
+    if node == "cpu-server":
+        elsewhere = ok(replace(pod.container.facts, host_nvidia_driver=None))
+        pod = replace(machine(node), container=elsewhere, allocation=pod.allocation)
+    _, left = built(machine("pod-with-4-of-8-gpus"), load("cuda12"), H100)
+    assert started(handed_over(pod, value), left).status == "unhealthy"
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [("0,1", "healthy"), ("0", "healthy"), ("", "unhealthy"), ("-1", "unhealthy")]
+)
+def test_cuda_may_be_shown_fewer_but_not_none(
+    value: str, status: str, machine: Machine, built: Build, started: Start
+) -> None:
+    pod = machine("pod-with-4-of-8-gpus")
+    _, left = built(pod, load("cuda12"), H100)
+    assert pod.python.facts is not None
+    chosen = replace(pod, python=ok(replace(pod.python.facts, environment={"CUDA_VISIBLE_DEVICES": value})))
+    assert started(chosen, left).status == status
 
 
 @pytest.mark.parametrize("where", ["cpu-server", "pod-with-4-of-8-gpus", "h100x8"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from envkit.facts.accelerators import GpuPair, GpuProcess, Nvidia, NvidiaGpu, NvLink
-from envkit.probes import nvidia
+from envkit.probes import nvidia, nvml
 
 Observe = Callable[..., Nvidia]
 
@@ -169,3 +171,25 @@ def test_what_takes_nvml_long_is_asked_only_where_there_is_time(observe: Observe
     assert gpu.inforom_corrupted is None
     assert "inforom_corrupted" not in gpu.unreadable
     assert gpus(observe(damaged, deep=True))[0].inforom_corrupted
+
+
+def test_a_child_that_is_stuck_in_the_driver_is_not_joined_by_others(
+    observe: Observe, left_child: Callable[[], psutil.Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe("nvmlInitWithFlags * never\n", deadline_seconds=1.0)
+    stuck = left_child()
+    monkeypatch.setattr(nvml, "STUCK_SECONDS", 0.5)
+    started = time.monotonic()
+    seen = observe("nvmlInitWithFlags * never\n", deadline_seconds=0.5)
+    assert time.monotonic() - started < 0.5
+    assert seen.nvml.outcome == "timeout"
+    assert f"process {stuck.pid}" in (seen.nvml.error or "")
+    assert seen.gpus is None
+    assert left_child() == stuck  # still the only one
+
+
+def test_a_safe_path_does_not_keep_the_child_from_its_own_files(
+    observe: Observe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    assert len(gpus(observe("nvmlDeviceGetCount_v2 * 0 2\n"))) == 2

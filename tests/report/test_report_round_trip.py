@@ -73,6 +73,13 @@ def test_what_another_tool_printed_beside_it_is_read_too(report: str) -> None:
     assert both.sources == ["envkit report", "kernel log"]
 
 
+def test_of_two_reports_the_first_is_judged_and_the_other_not_read_as_a_log(report: str, facts: Facts) -> None:
+    for other in (report, report.replace("```", ""), report[: len(report) // 2]):
+        both = read_all(f"{report}\nand the other machine:\n\n{other}")
+        assert both.sources in ([], facts.sources)
+        assert both.kernel_log == facts.kernel_log
+
+
 def test_the_verdict_comes_first_and_what_was_removed_is_told(report: str) -> None:
     lines = report.split("\n")
     assert lines[0] == "# envkit report: unhealthy"
@@ -104,11 +111,15 @@ def test_a_later_or_broken_report_is_refused_with_a_reason(report: str) -> None:
     facts_of_later = report.replace("envkit.facts/1", "envkit.facts/7")
     cut = report[: report.index('"facts"') + 2000]
     bare = '{"schema": "envkit.attachment/1"}'
+    empty = '{"schema": "envkit.attachment/1", "facts": {"schema": "envkit.facts/1"}}'
+    curly = report.replace('"', "\u201d")
     for text, reason in (
         (later, "envkit.attachment/2"),
         (facts_of_later, "envkit.facts/7"),
         (cut, "cut off"),
         (bare, "no facts"),
+        (empty, "no facts"),
+        (curly, "quotation marks"),
     ):
         with pytest.raises(InputError, match=reason):
             read_all(text)
