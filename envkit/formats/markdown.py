@@ -34,6 +34,8 @@ def _table(report: Report) -> str:
     rows = []
     for area in areas(report):
         here = [finding.status for finding in report.findings if finding.area == area]
+        if area not in report.summary and not {*here} & {*_PROBLEMS}:
+            continue
         passed: Status = "pass" if "pass" in here else "skip"
         worst = min((status for status in here if status in _PROBLEMS), key=_PROBLEMS.index, default=passed)
         rows.append(f"| {MARKS[worst][0]} | {_text(area)} | {_text(report.summary.get(area, ''))} |")
