@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from envkit.redact import hosts as machines
@@ -42,7 +45,9 @@ def hide(text: str, words: str, names: Redactor, *, strict: bool) -> str:
         for kind, own in (("user", names.who.users), ("host", names.who.hosts))
     )
     at_home, said, told = _home(names.who.home), machines.change(hosts), machines.change(hosts, sure=True)
-    text = apply([*at_home, *_rules(_user(users), _user({})), *machines.rules(said, told)], text, words, names)
+    # Below a share lie projects, too: the folders that envkit runs from stay in what is printed, as commands need them.
+    around = () if strict else sys.prefix.split(os.sep)
+    text = apply([*at_home, *_rules(_user(users), _user({}, around)), *machines.rules(said, told)], text, words, names)
     if strict:
         text = apply(machines.in_addresses(machines.change(hosts)), text, words, names)
     if not users and not hosts:
@@ -110,10 +115,15 @@ def _rules(user: Change, there_alone: Change) -> list[Rule]:
     ]
 
 
-def _user(users: dict[str, None]) -> Change:
+def _user(users: dict[str, None], kept: Collection[str] = ()) -> Change:
     def change(found: Found, names: Redactor) -> str | None:
         name = found.value
-        if name.lower() in COMMON or name.startswith(("$", "***", ".", "%")) or not re.search("[^\\W\\d]", name):
+        if (
+            name in kept
+            or name.lower() in COMMON
+            or name.startswith(("$", "***", ".", "%"))
+            or not re.search("[^\\W\\d]", name)
+        ):
             return None
         if len(name) > 2 and name.lower() not in names.kept:
             users[name] = None
