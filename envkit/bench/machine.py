@@ -29,5 +29,5 @@ def usable_processors(facts: Facts) -> int:
 def free_memory(facts: Facts) -> int:
     """Bytes that are free of the host's memory and of what the control group allows."""
     memory = facts.memory.facts
-    free = [memory.memory_available_bytes, memory.cgroup_available_bytes] if memory else []
-    return min((size for size in free if isinstance(size, int)), default=FALLBACK_BYTES)
+    left = memory.left_bytes if memory else None
+    return FALLBACK_BYTES if left is None else left

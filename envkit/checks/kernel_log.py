@@ -115,14 +115,14 @@ def xid_hardware_fault(kernel_log: KernelLog, facts: Facts, profile: Profile, kn
 
     What each code means and asks for: NVIDIA's catalog of Xids.
     """
-    if not judged(profile) or not _logged_of_ours(kernel_log, facts):
+    if not judged(profile) or not (logged := _logged_of_ours(kernel_log, facts)):
         return
     for subject, rows in _xids(kernel_log, facts, knowledge).items():
         grave = [row for row in rows if row[1].severity != "none" and row[1].action != "restart-app"]
         if grave:
             yield _xid_finding(subject, grave)
     known = set(knowledge.xids.xids) | {_RECOVERY_CHANGED}
-    strange = [m for m in _logged_of_ours(kernel_log, facts) if m.code not in known]
+    strange = [m for m in logged if m.code not in known]
     for code in sorted({m.code or 0 for m in strange}):
         those = [m for m in strange if (m.code or 0) == code]
         subject = _subject(those[0].pci_address, facts.nvidia.facts)

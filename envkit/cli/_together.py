@@ -76,7 +76,7 @@ def train(
             models=models,
             backend=backend,
             deadline_seconds=timeout,
-            memory_available_bytes=_available_bytes(facts),
+            memory_available_bytes=memory.left_bytes if (memory := facts.memory.facts) else None,
             on_event=tell,
         )
     _show(report, format_)
@@ -122,12 +122,6 @@ def _need_gpus(nproc: int, facts: Facts) -> None:
             f"--nproc {nproc}, but {count} {'GPU' if count == 1 else 'GPUs'} can be used here: each rank takes one",
             hint=f"--nproc {count}, or --device cpu" if count > 1 else "--device cpu",
         )
-
-
-def _available_bytes(facts: Facts) -> int | None:
-    memory = facts.memory.facts
-    known = [memory.memory_available_bytes, memory.cgroup_available_bytes] if memory else []
-    return min((size for size in known if isinstance(size, int)), default=None)
 
 
 @contextmanager

@@ -57,9 +57,6 @@ def train(
     if not runs and facts.python.outcome != "ok":
         raise CannotTell(facts.python.why)
     memory = facts.memory.facts
-    available = memory.memory_available_bytes if memory else None
-    if memory and isinstance(memory.cgroup_available_bytes, int):
-        available = min(available or memory.cgroup_available_bytes, memory.cgroup_available_bytes)
     with _status() as status:
         return smoke(
             python.path,
@@ -69,7 +66,7 @@ def train(
             indices=range(_devices(facts)) if kind == "all" else [int(index or 0)],
             long=long,
             deadline_seconds=deadline_seconds,
-            memory_available_bytes=available,
+            memory_available_bytes=memory.left_bytes if memory else None,
             device_memory=_free_memory(facts),
             on_event=_teller(status),
         )

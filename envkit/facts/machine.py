@@ -101,6 +101,12 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     shm_free_bytes: int | None = None
     """What is free in /dev/shm."""
 
+    @property
+    def left_bytes(self) -> int | None:
+        """What a program can take: the least of what is available and of what the control groups leave."""
+        left = (self.memory_available_bytes, self.cgroup_available_bytes)
+        return min((size for size in left if isinstance(size, int)), default=None)
+
 
 class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """The file system under one path that matters."""

@@ -38,7 +38,7 @@ def ask(deadline_seconds: float, *, deep: bool = False) -> Answer:
     program = str(Path(__file__).with_name("nvml_child.py"))
     if stuck := _stuck(program, max(STUCK_SECONDS, deadline_seconds)):
         return _unanswered(f"process {stuck}, an earlier question to the driver, still waits for an answer")
-    argv = [sys.executable, program, str(deadline_seconds * PATIENCE_SHARE), *(["deep"] if deep else [])]
+    argv = [sys.executable, program, str(deadline_seconds * PATIENCE_SHARE), _name(), *(["deep"] if deep else [])]
     # With PYTHONSAFEPATH it would not find the files beside it.
     env = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     child = harness.run(argv, deadline_seconds=deadline_seconds, on_deadline="leave", env=env)
@@ -67,8 +67,8 @@ def _stuck(program: str, seconds: float) -> int | None:
     import socket  # noqa: PLC0415 - where there is NVML to ask
 
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as name:
-        name.bind(f"\0envkit-nvml-{os.getuid()}")
-        return None  # nobody has taken it: see nvml_child.py
+        name.bind(f"\0{_name()}")
+        return None  # no child has taken it
     import psutil  # noqa: PLC0415 - seldom
 
     for process in psutil.process_iter(["cmdline", "create_time"]):
@@ -76,6 +76,11 @@ def _stuck(program: str, seconds: float) -> int | None:
         if program in words and time.time() - since > seconds:
             return int(process.pid)
     return None
+
+
+def _name() -> str:
+    """The abstract socket that a child keeps taken while it lives: whether one does is asked without a search."""
+    return f"envkit-nvml-{os.getuid()}"
 
 
 def _unanswered(why: str) -> Answer:

@@ -4,7 +4,7 @@ NVML can hang for ever, kill its caller, or fail for one GPU of eight (go-nvml#1
 asked here, in a process that may be left behind, which imports nothing of envkit but the files beside it. A question
 without an answer for as long as argv[1] says (seconds) is left to its thread, and the next one asks about the other
 GPUs; the process then lives as long as that thread: to end it would kill a thread that is inside the driver. With
-"deep" as argv[2] it is asked what takes long, too.
+"deep" as argv[3] it is asked what takes long, too. While it lives it keeps the abstract socket argv[2] taken.
 
 Records (RFC 7464), each about the machine, {"gpu": index}, or {"pair": [index, index]}:
 {"asking": field} before each question, and after it {field: value}, {"unreadable": {field: name}}, or {"error": name}
@@ -26,14 +26,11 @@ from typing import Any
 
 from nvml_inquiry import Inquiry  # type: ignore[import-not-found] # a file beside this one
 
-ALIVE = f"\0envkit-nvml-{os.getuid()}"
-"""A name without a file, taken for as long as such a process lives: whether one does is asked without a search."""
-
 
 def main() -> None:
     alive = _socket.socket(_socket.AF_UNIX)
     with contextlib.suppress(OSError):  # another one has it
-        alive.bind(ALIVE)
+        alive.bind(f"\0{sys.argv[2]}")
     records = os.dup(1)
     os.dup2(2, 1)  # the library's own prints must not end up between the records
     writing = threading.Lock()
@@ -53,7 +50,7 @@ def main() -> None:
             except BrokenPipeError:  # nobody listens any more: an answer that came too late
                 os._exit(0)
 
-    inquiry = Inquiry(emit, deep="deep" in sys.argv[2:])
+    inquiry = Inquiry(emit, deep="deep" in sys.argv[3:])
     emit({"gpu_fields": inquiry.questions})
     inquiry.supervise(float(sys.argv[1]))
     os._exit(0)  # everything is said: a driver that hangs or crashes while it is unloaded takes nothing back
